@@ -1,0 +1,76 @@
+package execute
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"lad.internal/followup/internal/config"
+	"lad.internal/followup/internal/entrypoint"
+	"lad.internal/followup/internal/settings"
+	"lad.internal/followup/pkg/voiceagent"
+)
+
+// Name is the entry point.
+const Name = "ExecuteFollowUp"
+
+// Config is the function's environment.
+type Config struct {
+	Shared config.Shared
+	Agent  voiceagent.Config
+	OIDC   OIDCConfig
+}
+
+// finishMargin is what a lease leaves, after the longest call, for recording
+// its outcome.
+const finishMargin = 15 * time.Second
+
+// Validate checks the settings against each other.
+func (c Config) Validate() error {
+	var problems settings.Problems
+	problems.Unless(c.Shared.Rules.Lease >= c.Agent.Timeout+finishMargin,
+		"FOLLOWUP_LEASE", "is %v and VOICE_AGENT_TIMEOUT is %v: set the lease at least %v above the timeout, or a call outlives the claim it was made on",
+		c.Shared.Rules.Lease, c.Agent.Timeout, finishMargin)
+	return problems.Err()
+}
+
+func init() {
+	entrypoint.HTTP(Name, config.StartLog(), func(ctx context.Context) (entrypoint.Function, error) {
+		var c Config
+		if err := config.Load(ctx, &c); err != nil {
+			return entrypoint.Function{}, err
+		}
+		return build(ctx, c)
+	})
+}
+
+func build(ctx context.Context, c Config) (entrypoint.Function, error) {
+	agent, err := voiceagent.New(ctx, c.Agent)
+	if err != nil {
+		return entrypoint.Function{}, err
+	}
+	verifier, err := NewVerifier(ctx, c.OIDC, c.Shared.Tasks.TokenAudience(), c.Shared.Tasks.ServiceAccount)
+	if err != nil {
+		return entrypoint.Function{}, err
+	}
+	parts, err := c.Shared.Open(ctx)
+	if err != nil {
+		return entrypoint.Function{}, err
+	}
+	log := c.Shared.Logger(os.Stdout, c.Agent.InternalServiceSecret.Reveal(), c.Agent.APIKey.Reveal())
+	h, err := New(Parts{
+		Rules:       c.Shared.Rules,
+		Store:       parts.DB,
+		Queue:       parts.Queue,
+		Agent:       agent,
+		Verifier:    verifier,
+		QueueName:   c.Shared.Tasks.Queue,
+		TaskPath:    c.Shared.Tasks.TaskPath,
+		CallTimeout: c.Agent.Timeout,
+		Log:         log,
+	})
+	if err != nil {
+		return entrypoint.Function{}, err
+	}
+	return entrypoint.Function{Handler: h, Log: log, Close: parts.Close}, nil
+}

@@ -1,0 +1,145 @@
+package execute
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"lad.internal/followup/internal/httpjson"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tasks"
+)
+
+// refusal is an answer to a request that is not what Cloud Tasks sends.
+type refusal struct {
+	httpjson.Problem
+	cause error // for the log
+}
+
+func refuse(status int, code, message string, cause error) *refusal {
+	return &refusal{Problem: httpjson.Problem{Status: status, Code: code, Message: message}, cause: cause}
+}
+
+// Verifier checks the bearer token of a task.
+type Verifier interface {
+	// Verify returns an error that wraps errForbidden for a valid token of
+	// somebody else, and any other error for a token that is not valid.
+	Verify(ctx context.Context, token string) error
+}
+
+// gate lets nobody in but Cloud Tasks. It asks in an order that costs a
+// stranger's request next to nothing: the body is not read, and the database
+// not touched, before the token is proven.
+type gate struct {
+	verifier Verifier
+	queue    string // short name that X-CloudTasks-QueueName must carry
+	taskPath func(id string) string
+}
+
+// admitted is a request that has passed the gate.
+type admitted struct {
+	payload tasks.Payload
+	ticket  followup.Ticket
+}
+
+func (g gate) check(r *http.Request) (admitted, *refusal) {
+	var a admitted
+	if r.Method != http.MethodPost {
+		return a, &refusal{Problem: *httpjson.MethodNotAllowed()}
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return a, refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "send application/json", nil)
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		return a, refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body without a content encoding", nil)
+	}
+	if r.ContentLength > tasks.MaxPayload {
+		return a, tooLarge()
+	}
+	if refused := g.checkCaller(r); refused != nil {
+		return a, refused
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, tasks.MaxPayload+1))
+	if err != nil {
+		return a, refuse(http.StatusBadRequest, "unreadable_body", "the body ended early", err)
+	}
+	if len(body) > tasks.MaxPayload {
+		return a, tooLarge()
+	}
+	if a.payload, err = tasks.ParsePayload(body); err != nil {
+		return a, refuse(http.StatusBadRequest, "invalid_task", err.Error(), err)
+	}
+	if id, ok := pathBookingID(r.URL.Path); ok && !strings.EqualFold(id, a.payload.BookingID.String()) {
+		return a, refuse(http.StatusBadRequest, "invalid_task", "the path names another booking than the payload", nil)
+	}
+	a.ticket = followup.Ticket{
+		Key:      a.payload.IdempotencyKey,
+		Revision: a.payload.Revision,
+		TaskName: g.taskPath(r.Header.Get("X-CloudTasks-TaskName")),
+	}
+	return a, nil
+}
+
+func (g gate) checkCaller(r *http.Request) *refusal {
+	token, err := bearerToken(r.Header)
+	if err == nil {
+		err = g.verifier.Verify(r.Context(), token)
+	}
+	switch {
+	case errors.Is(err, errForbidden):
+		return refuse(http.StatusForbidden, "forbidden", "the token is valid, and not the one of the task invoker", err)
+	case err != nil:
+		return refuse(http.StatusUnauthorized, "unauthenticated", "a valid OIDC token of the task invoker is needed", err)
+	}
+	// These headers prove nothing by themselves: anybody may send them to a
+	// public URL. Together with the token they show that the request came off
+	// the configured queue.
+	if !taskIDFormat.MatchString(r.Header.Get("X-CloudTasks-TaskName")) || r.Header.Get("X-CloudTasks-QueueName") != g.queue {
+		return refuse(http.StatusForbidden, "forbidden", "the request does not come off the queue of follow-up calls", nil)
+	}
+	return nil
+}
+
+// taskIDFormat is that of cloudtaskspb.Task.name.
+var taskIDFormat = regexp.MustCompile(`^[A-Za-z0-9_-]{1,500}$`)
+
+// maxToken is far above what Google issues (some 1.2 KB), in bytes.
+const maxToken = 16 << 10
+
+// bearerToken takes the token of RFC 6750, section 2.1. Two Authorization
+// headers are refused: it would be a guess which of them a proxy has checked.
+func bearerToken(h http.Header) (string, error) {
+	values := h.Values("Authorization")
+	if len(values) != 1 {
+		return "", errors.New("want one Authorization header")
+	}
+	scheme, token, ok := strings.Cut(values[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", errors.New("want a bearer token")
+	}
+	if len(token) > maxToken {
+		return "", errors.New("the token is too long")
+	}
+	return token, nil
+}
+
+// pathBookingID is the id in a path that ends in
+// /bookings/{id}/execute-followup. Any other path is fine: the function is
+// served at all of them.
+func pathBookingID(path string) (string, bool) {
+	m := pathFormat.FindStringSubmatch(path)
+	if m == nil {
+		return "", false
+	}
+	return m[1], true
+}
+
+var pathFormat = regexp.MustCompile(`/bookings/([^/]*)/execute-followup/?$`)
+
+func tooLarge() *refusal {
+	return refuse(http.StatusRequestEntityTooLarge, "body_too_large", "a task's body has at most 64 KiB", nil)
+}

@@ -1,0 +1,103 @@
+// Package execute is the function ExecuteFollowUp: called by Cloud Tasks when a
+// follow-up is due, it claims the booking, asks the voice agent to ring the
+// lead, and records what came of it.
+//
+// The claim's COMMIT is the point of no return. Before it nothing dials; after
+// it only an outcome that is proven not to have started a call is tried again.
+// The package refuses to work for anybody but Cloud Tasks, to hold a lock or a
+// connection while the phone rings, and to dial on a claim whose commit is
+// unclear.
+package execute
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"lad.internal/followup/internal/httpjson"
+	"lad.internal/followup/internal/logging"
+	"lad.internal/followup/internal/reconcile"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/voiceagent"
+)
+
+// Store is what the function needs of the database.
+type Store interface {
+	reconcile.Store
+	Admit(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error)
+	Finish(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (stored bool, err error)
+}
+
+// Agent is what the function needs of the voice agent.
+type Agent interface {
+	Authorize(ctx context.Context) (voiceagent.Credentials, error)
+	StartCall(ctx context.Context, creds voiceagent.Credentials, call voiceagent.Call) voiceagent.Result
+}
+
+// Parts are what a Handler is made of. All are needed.
+type Parts struct {
+	Rules    followup.Rules
+	Store    Store
+	Queue    reconcile.Queue
+	Agent    Agent
+	Verifier Verifier
+	// QueueName is the short name of the queue, TaskPath makes a full task name
+	// of a short one.
+	QueueName string
+	TaskPath  func(id string) string
+	// CallTimeout is how long the agent's StartCall takes at most.
+	CallTimeout time.Duration
+	Log         *slog.Logger
+}
+
+// Handler answers the requests of Cloud Tasks. It is safe for concurrent use.
+type Handler struct {
+	Parts
+	gate       gate
+	reconciler *reconcile.Reconciler
+}
+
+// New refuses a missing part.
+func New(p Parts) (*Handler, error) {
+	if p.Store == nil || p.Agent == nil || p.Verifier == nil || p.QueueName == "" || p.TaskPath == nil || p.CallTimeout <= 0 {
+		return nil, errors.New("execute: store, agent, verifier, queue name, task path and call timeout are needed")
+	}
+	reconciler, err := reconcile.New(p.Rules, p.Store, p.Queue, p.Log)
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{
+		Parts:      p,
+		gate:       gate{verifier: p.Verifier, queue: p.QueueName, taskPath: p.TaskPath},
+		reconciler: reconciler,
+	}, nil
+}
+
+// answer is what a request gets: a status, and JSON that says why.
+type answer struct {
+	status     int
+	Result     string `json:"result"`           // the rule or outcome that decided
+	Detail     string `json:"detail,omitempty"` // for people
+	retryAfter time.Duration
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := logging.WithTrace(r.Context(), r.Header)
+	in, refused := h.gate.check(r)
+	if refused != nil {
+		h.Log.WarnContext(ctx, "refused a request", "event", "request_refused",
+			"status", refused.Status, "code", refused.Code, "error", refused.cause)
+		refused.Write(w)
+		return
+	}
+	a := h.execute(ctx, in)
+	if a.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(a.retryAfter.Round(time.Second)/time.Second)))
+	}
+	httpjson.Write(w, a.status, a)
+}

@@ -1,0 +1,40 @@
+package schedule
+
+import (
+	"context"
+	"os"
+
+	"lad.internal/followup/internal/config"
+	"lad.internal/followup/internal/entrypoint"
+)
+
+// Name is the entry point.
+const Name = "ScheduleFollowUp"
+
+// Config is the function's environment.
+type Config struct {
+	Shared config.Shared
+}
+
+func init() {
+	entrypoint.HTTP(Name, config.StartLog(), func(ctx context.Context) (entrypoint.Function, error) {
+		var c Config
+		if err := config.Load(ctx, &c); err != nil {
+			return entrypoint.Function{}, err
+		}
+		return build(ctx, c)
+	})
+}
+
+func build(ctx context.Context, c Config) (entrypoint.Function, error) {
+	parts, err := c.Shared.Open(ctx)
+	if err != nil {
+		return entrypoint.Function{}, err
+	}
+	log := c.Shared.Logger(os.Stdout)
+	h, err := New(c.Shared.Rules, parts.DB, parts.Queue, log)
+	if err != nil {
+		return entrypoint.Function{}, err
+	}
+	return entrypoint.Function{Handler: h, Log: log, Close: parts.Close}, nil
+}

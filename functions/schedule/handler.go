@@ -1,0 +1,83 @@
+// Package schedule is the function ScheduleFollowUp: it takes the events of
+// LAD's bookings and the sweep's ticks from Pub/Sub, and sees to it that every
+// booking that wants a call has a Cloud Task for its time.
+//
+// An event is only a hint to look at a row. The package never trusts what an
+// event says about a booking beyond its name, never dials, and never fails an
+// event that cannot be mended by sending it again.
+package schedule
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/uuid"
+
+	"lad.internal/followup/internal/reconcile"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
+)
+
+// Store is what the function needs of the database.
+type Store interface {
+	reconcile.Store
+	Tenants(ctx context.Context) ([]uuid.UUID, error)
+	Candidates(ctx context.Context, tenant uuid.UUID, c tenantdb.Concern, rules followup.Rules, after tenantdb.Cursor, limit int) ([]followup.Ref, tenantdb.Cursor, error)
+}
+
+// Handler handles events. It is safe for concurrent use.
+type Handler struct {
+	rules      followup.Rules
+	store      Store
+	reconciler *reconcile.Reconciler
+	log        *slog.Logger
+	now        func() time.Time // the function's own clock; only the age of a tick is measured by it
+}
+
+// New refuses a missing part.
+func New(rules followup.Rules, store Store, queue reconcile.Queue, log *slog.Logger) (*Handler, error) {
+	if store == nil {
+		return nil, errors.New("schedule: a store is needed")
+	}
+	reconciler, err := reconcile.New(rules, store, queue, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{rules: rules, store: store, reconciler: reconciler, log: log, now: time.Now}, nil
+}
+
+// Result says what became of an event that was dealt with.
+type Result struct {
+	Result string `json:"result"`           // handled, swept, dropped or rejected
+	Rule   string `json:"rule,omitempty"`   // the rule that decided about the booking
+	Effect string `json:"effect,omitempty"` // and what it asked for
+	Detail string `json:"detail,omitempty"` // why the event was rejected
+}
+
+// Handle handles one event. An error means that the event should come again.
+func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (Result, error) {
+	m, err := parse(e)
+	if err != nil {
+		// Sending it again cannot mend it, and the sweep covers the booking.
+		h.log.ErrorContext(ctx, "the event cannot be read; it is acknowledged and dropped",
+			"event", "event_rejected", "message_id", m.id, "error", err)
+		return Result{Result: "rejected", Detail: err.Error()}, nil
+	}
+	if m.kind == sweepTick {
+		return h.tick(ctx, m), nil
+	}
+	log := h.log.With("tenant_id", m.ref.TenantID.String(), "booking_id", m.ref.BookingID.String())
+	d, err := h.reconciler.Booking(ctx, m.ref)
+	if err != nil {
+		log.ErrorContext(ctx, "the booking could not be planned; the event will come again",
+			"event", "event_failed", "message_id", m.id, "message_type", m.kind, "error", err)
+		return Result{}, err
+	}
+	log.InfoContext(ctx, "handled the event",
+		"event", "event_handled", "message_id", m.id, "message_type", m.kind,
+		"effect", string(d.Effect), "rule", string(d.Rule))
+	return Result{Result: "handled", Rule: string(d.Rule), Effect: string(d.Effect)}, nil
+}

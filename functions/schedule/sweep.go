@@ -1,0 +1,140 @@
+package schedule
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
+)
+
+const (
+	// maxTickAge is the age at which a tick is dropped: after an outage the
+	// newest one does the work of all that piled up.
+	maxTickAge = 2 * time.Minute
+	// sweepBudget ends a sweep before the event's own deadline; the next tick
+	// goes on.
+	sweepBudget = 50 * time.Second
+	// tenantsAtOnce leaves connections of the pool to the events.
+	tenantsAtOnce = 2
+	pageSize      = 100
+)
+
+func (h *Handler) tick(ctx context.Context, m message) Result {
+	if age := h.now().Sub(m.published); !m.published.IsZero() && age > maxTickAge {
+		h.log.InfoContext(ctx, "dropped an old tick", "event", "sweep_tick_dropped", "message_id", m.id, "age_seconds", int(age.Seconds()))
+		return Result{Result: "dropped"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, sweepBudget)
+	defer cancel()
+	h.Sweep(ctx)
+	return Result{Result: "swept"}
+}
+
+// Swept is what a sweep has done.
+type Swept struct {
+	Tenants int                   // looked at
+	Broken  int                   // of these, could not be looked at to the end
+	Looked  int                   // bookings planned
+	Failed  int                   // bookings whose plan could not be carried out
+	Changed map[followup.Rule]int // bookings changed, by the rule that said so
+}
+
+// Sweep looks at every booking that the rules might want to change, and plans
+// it. It needs no lock against other sweeps, events or executions: the guards
+// of every write suffice. Nothing that fails ends it, since a minute later
+// another comes; it says so in the log and in what it returns.
+func (h *Handler) Sweep(ctx context.Context) Swept {
+	started := time.Now()
+	total := Swept{Changed: map[followup.Rule]int{}}
+	tenants, err := h.store.Tenants(ctx)
+	if err != nil {
+		h.log.ErrorContext(ctx, "the sweep cannot list the tenants", "event", "sweep_failed", "error", err)
+		total.Broken++
+		return total
+	}
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(tenantsAtOnce)
+	for _, tenant := range tenants {
+		group.Go(func() error {
+			swept := h.sweepTenant(ctx, tenant)
+			mu.Lock()
+			defer mu.Unlock()
+			total.add(swept)
+			return nil
+		})
+	}
+	_ = group.Wait() // no member returns an error
+	total.log(ctx, h.log, time.Since(started))
+	return total
+}
+
+func (h *Handler) sweepTenant(ctx context.Context, tenant uuid.UUID) Swept {
+	swept := Swept{Tenants: 1, Changed: map[followup.Rule]int{}}
+	for _, concern := range tenantdb.Concerns {
+		if err := h.sweepConcern(ctx, tenant, concern, &swept); err != nil {
+			swept.Broken = 1
+			h.log.ErrorContext(ctx, "the sweep could not look at a tenant",
+				"event", "sweep_tenant_failed", "tenant_id", tenant.String(), "concern", string(concern), "error", err)
+			return swept
+		}
+	}
+	return swept
+}
+
+func (h *Handler) sweepConcern(ctx context.Context, tenant uuid.UUID, concern tenantdb.Concern, swept *Swept) error {
+	var after tenantdb.Cursor
+	for {
+		refs, end, err := h.store.Candidates(ctx, tenant, concern, h.rules, after, pageSize)
+		if err != nil {
+			return err
+		}
+		for _, ref := range refs {
+			swept.Looked++
+			d, err := h.reconciler.Booking(ctx, ref)
+			switch {
+			case err != nil:
+				swept.Failed++
+				h.log.ErrorContext(ctx, "the sweep could not plan a booking", "event", "sweep_booking_failed",
+					"tenant_id", ref.TenantID.String(), "booking_id", ref.BookingID.String(),
+					"concern", string(concern), "error", err)
+			case d.Effect != followup.None:
+				swept.Changed[d.Rule]++
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		if len(refs) < pageSize {
+			return nil
+		}
+		after = end
+	}
+}
+
+func (s *Swept) add(t Swept) {
+	s.Tenants += t.Tenants
+	s.Broken += t.Broken
+	s.Looked += t.Looked
+	s.Failed += t.Failed
+	for rule, n := range t.Changed {
+		s.Changed[rule] += n
+	}
+}
+
+func (s Swept) log(ctx context.Context, log *slog.Logger, took time.Duration) {
+	changed := make([]any, 0, len(s.Changed))
+	for rule, n := range s.Changed {
+		changed = append(changed, slog.Int(string(rule), n))
+	}
+	log.InfoContext(ctx, "swept", "event", "sweep_done",
+		"tenants", s.Tenants, "tenants_broken", s.Broken,
+		"bookings_looked_at", s.Looked, "bookings_failed", s.Failed,
+		slog.Group("changed", changed...), "took_ms", took.Milliseconds())
+}

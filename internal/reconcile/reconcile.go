@@ -1,0 +1,122 @@
+// Package reconcile brings a booking's row and its Cloud Task to what the rules
+// say they should be. The event handler, the sweep, the execute function and
+// the command all change a booking's plan through it.
+//
+// It refuses to decide (package followup does), to hold SQL, and to overwrite a
+// row that has moved since it was read: then it reads and asks again.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+// Store is what reconcile needs of the database.
+type Store interface {
+	// Booking reads a booking, nil if there is none, and the database's clock.
+	Booking(ctx context.Context, ref followup.Ref) (*followup.Booking, time.Time, error)
+	// Update stores next if the row is still as it was seen.
+	Update(ctx context.Context, seen followup.Booking, next followup.Task) (stored bool, err error)
+}
+
+// Queue is what reconcile needs of Cloud Tasks.
+type Queue interface {
+	CreateScheduledHTTPTask(ctx context.Context, b followup.Booking, next followup.Task) (name string, err error)
+	Delete(ctx context.Context, name string) error
+}
+
+// Reconciler applies the rules. It is safe for concurrent use.
+type Reconciler struct {
+	rules followup.Rules
+	store Store
+	queue Queue
+	log   *slog.Logger
+}
+
+// New refuses a missing part.
+func New(rules followup.Rules, store Store, queue Queue, log *slog.Logger) (*Reconciler, error) {
+	if store == nil || queue == nil || log == nil {
+		return nil, errors.New("reconcile: store, queue and log are needed")
+	}
+	return &Reconciler{rules: rules, store: store, queue: queue, log: log}, nil
+}
+
+// rounds is how often a row may move under a plan before the plan is given
+// back as an error. Each round lost is a change by somebody else, so progress
+// is being made.
+const rounds = 5
+
+// Booking reads a booking, plans and carries the plan out. The answer is the
+// decision that was carried out.
+func (r *Reconciler) Booking(ctx context.Context, ref followup.Ref) (followup.Decision, error) {
+	for range rounds {
+		b, now, err := r.store.Booking(ctx, ref)
+		if err != nil {
+			return followup.Decision{}, err
+		}
+		d := r.rules.Plan(b, now)
+		if d.Effect == followup.None {
+			r.log.InfoContext(ctx, "nothing to change", append(attrs(ref, d), "event", "booking_unchanged")...)
+			return d, nil
+		}
+		stored, err := r.CarryOut(ctx, *b, d)
+		if err != nil || stored {
+			return d, err
+		}
+		r.log.InfoContext(ctx, "the row moved while it was planned; planning again", append(attrs(ref, d), "event", "booking_moved")...)
+	}
+	return followup.Decision{}, fmt.Errorf("plan booking %s: the row moved %d times", ref, rounds)
+}
+
+// CarryOut does what an Arm or Update decision about b asks for, and reports
+// false if the row had moved. The order is what keeps a call from being lost:
+// the task exists before the row says so, and the row is stored before the old
+// task goes. A new task that the row never comes to name is left alone: it does
+// nothing when it fires, and a rival may be about to use that very name.
+func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followup.Decision) (bool, error) {
+	switch d.Effect {
+	case followup.Update:
+	case followup.Arm:
+		name, err := r.queue.CreateScheduledHTTPTask(ctx, b, d.Next)
+		if err != nil {
+			return false, err
+		}
+		d.Next.Name = name
+	default:
+		return false, fmt.Errorf("carry out %q for booking %s: not an effect on row and task", d.Effect, b.Ref)
+	}
+	stored, err := r.store.Update(ctx, b, d.Next)
+	if err != nil || !stored {
+		return false, err
+	}
+	r.log.InfoContext(ctx, "stored the plan", append(attrs(b.Ref, d),
+		"event", "booking_planned",
+		"task_status", string(d.Next.Status), "task_reason", string(d.Next.Reason),
+		"task_revision", d.Next.Revision, "due_at", d.Next.DueAt)...)
+	r.Drop(ctx, b.Ref, d)
+	return true, nil
+}
+
+// Drop deletes the task that a decision has made superfluous, best effort: if
+// it fires it does nothing, so a failure is only worth a line.
+func (r *Reconciler) Drop(ctx context.Context, ref followup.Ref, d followup.Decision) {
+	if d.Drop == "" || d.Drop == d.Next.Name {
+		return
+	}
+	if err := r.queue.Delete(ctx, d.Drop); err != nil {
+		r.log.WarnContext(ctx, "could not delete a superfluous task; it will do nothing when it fires",
+			append(attrs(ref, d), "event", "task_delete_failed", "error", err)...)
+	}
+}
+
+func attrs(ref followup.Ref, d followup.Decision) []any {
+	return []any{
+		"tenant_id", ref.TenantID.String(), "booking_id", ref.BookingID.String(),
+		"effect", string(d.Effect), "rule", string(d.Rule),
+	}
+}

@@ -1,0 +1,159 @@
+package followup
+
+import "time"
+
+// Effect is the kind of thing a decision asks for.
+type Effect string
+
+// What a decision may ask for.
+const (
+	// None: leave the row and its task as they are.
+	None Effect = "none"
+	// Update: store Decision.Next, if the row is still as it was read.
+	Update Effect = "update"
+	// Arm: create a Cloud Task for Decision.Next, then store Next with the
+	// task's name, if the row is still as it was read.
+	Arm Effect = "arm"
+	// Dial: store Decision.Next under the row's lock and, once that is
+	// committed, place the call. Admit alone answers so.
+	Dial Effect = "dial"
+	// Wait: leave everything; the same task is to come again later. Admit alone
+	// answers so.
+	Wait Effect = "wait"
+)
+
+// Decision is what should be done about a row, and which rule says so.
+type Decision struct {
+	Effect Effect
+	Rule   Rule
+	// Next is the row's task state after an Update, Arm or Dial.
+	Next Task
+	// Drop is the name of the Cloud Task that has become superfluous, to be
+	// deleted after the row is stored, best effort: if it fires it does nothing.
+	Drop string
+}
+
+// Rule names a line of the tables of Plan and Admit. The names are stable: logs,
+// metrics and explain use them.
+type Rule string
+
+// The rules, in no particular order; Plan and Admit have an order each.
+const (
+	RuleAbsent      Rule = "absent"         // no such booking for this tenant
+	RuleNoFollowUp  Rule = "no_follow_up"   // the booking's type is none of ours
+	RuleHistoric    Rule = "historic"       // made and due before ActiveSince
+	RuleClaimed     Rule = "claimed"        // a claim is at work
+	RuleLeaseOver   Rule = "lease_over"     // a claim ended without an outcome
+	RuleHeld        Rule = "held"           // outcome unknown: a person decides
+	RuleCalled      Rule = "called"         // the call for this time was made
+	RuleNotLive     Rule = "not_live"       // LAD no longer means the booking
+	RuleSettled     Rule = "settled"        // an end that holds for this time
+	RuleOnItsWay    Rule = "on_its_way"     // its task is on the way
+	RuleExpired     Rule = "expired"        // too late to ring
+	RuleBeyond      Rule = "beyond_horizon" // too far ahead for a task
+	RuleArm         Rule = "arm"            // it needs a task
+	RuleOtherCall   Rule = "other_call"     // the task is for another time
+	RuleStale       Rule = "stale"          // the task is of an older revision
+	RulePremature   Rule = "premature"      // the task is newer than a row that wants none
+	RuleTooEarly    Rule = "too_early"      // the task fired before its time
+	RulePaused      Rule = "paused"         // dialling is paused for this tenant
+	RuleNoPhone     Rule = "no_phone"       // the lead has no usable number
+	RuleAdmitted    Rule = "admitted"       // it may dial
+	RuleClaimLapsed Rule = "claim_lapsed"   // the claim grew old before it dialled
+)
+
+// sight is a row as it is seen at one moment, with the questions that the
+// tables ask of it.
+type sight struct {
+	rules Rules
+	now   time.Time
+	b     Booking
+	key   string
+}
+
+func (r Rules) look(b Booking, now time.Time) sight {
+	return sight{rules: r, now: now, b: b, key: b.Key()}
+}
+
+// live: LAD still means this follow-up to take place.
+func (s sight) live() bool {
+	switch s.b.Status {
+	case BookingPending, BookingScheduled, BookingConfirmed:
+		return !s.b.Deleted && !s.b.ScheduledAt.IsZero() && s.rules.isFollowUp(s.b)
+	default:
+		return false
+	}
+}
+
+// untouched: this system has never armed the row. Only then may its type or age
+// make it none of our business; a row that was taken on is seen to its end.
+func (s sight) untouched() bool { return s.b.Task.Revision == 0 }
+
+func (s sight) historic() bool {
+	since := s.rules.ActiveSince
+	return s.b.ScheduledAt.Before(since) && s.b.CreatedAt.Before(since)
+}
+
+// same: the stored key is the one of the row's present time.
+func (s sight) same() bool { return s.b.Task.Key == s.key }
+
+// called: the call for this time, or for a later one, has been made.
+func (s sight) called() bool {
+	t := s.b.Task
+	return !t.ExecutedAt.IsZero() && !s.b.ScheduledAt.IsZero() &&
+		!s.b.ScheduledAt.After(t.ExecutedAt.Add(s.rules.LeadTime+Earliness))
+}
+
+// leaseOver: whoever claimed the row has had its time. A claim without a time
+// was not written by this system, and nobody can be waiting for it.
+func (s sight) leaseOver() bool {
+	c := s.b.Task.ClaimedAt
+	return c.IsZero() || s.now.After(c.Add(s.rules.Lease))
+}
+
+// overdue: the task should have fired, or come again, by now.
+func (s sight) overdue() bool {
+	return s.now.After(later(s.b.Task.DueAt, s.b.Task.ClaimedAt).Add(s.rules.Grace))
+}
+
+// late: the promise is too old to keep.
+func (s sight) late() bool {
+	return s.now.After(later(s.b.ScheduledAt, s.b.CreatedAt).Add(s.rules.MaxLateness))
+}
+
+func (s sight) beyondHorizon() bool {
+	return s.b.ScheduledAt.After(s.now.Add(s.rules.Horizon))
+}
+
+func (s sight) tooEarly() bool {
+	return s.now.Before(s.b.ScheduledAt.Add(-s.rules.LeadTime - Earliness))
+}
+
+// retryable: the attempt whose outcome is unknown may simply be made again,
+// because the agent deduplicates. Once the call would be late nothing may be
+// made again, and what happened is still unknown.
+func (s sight) retryable() bool {
+	return s.rules.AgentIdempotent && s.live() && !s.late()
+}
+
+// finalForKey: the row has an end that is never left by itself while the
+// booking keeps its time. Reasons that nobody here has written count as final.
+func (s sight) finalForKey() bool {
+	switch t := s.b.Task; t.Status {
+	case Executed:
+		return true
+	case Failed:
+		return t.Reason != NotStarted
+	case Cancelled:
+		return t.Reason != BookingCancelled
+	default:
+		return false
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

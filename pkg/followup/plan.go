@@ -1,0 +1,70 @@
+package followup
+
+import "time"
+
+// Plan decides what should become of this row now. b is nil for a booking that
+// does not exist or is another tenant's: the two are not told apart.
+//
+// The first line that fits decides, and the order matters: an exhaustive search
+// over these lines finds a second call, or a row that is never called, when one
+// is moved or removed.
+func (r Rules) Plan(b *Booking, now time.Time) Decision {
+	if b == nil {
+		return Decision{Effect: None, Rule: RuleAbsent}
+	}
+	s := r.look(*b, now)
+	for _, l := range planTable {
+		if l.fits(s) {
+			return l.answer(s)
+		}
+	}
+	return s.arm(RuleArm)
+}
+
+// line is one line of a table: if it fits, its answer holds.
+type line struct {
+	rule   Rule
+	fits   func(sight) bool
+	answer func(sight) Decision
+}
+
+// planTable ends in arm: what no line settles is new, moved, revived or overdue.
+var planTable = []line{
+	{RuleNoFollowUp,
+		func(s sight) bool { return s.untouched() && !s.rules.isFollowUp(s.b) },
+		func(s sight) Decision { return s.keep(RuleNoFollowUp) }},
+	{RuleHistoric,
+		func(s sight) bool { return s.untouched() && s.historic() },
+		func(s sight) Decision { return s.keep(RuleHistoric) }},
+	{RuleClaimed,
+		func(s sight) bool { return s.b.Task.Status == InProgress && !s.leaseOver() },
+		func(s sight) Decision { return s.keep(RuleClaimed) }},
+	{RuleLeaseOver,
+		func(s sight) bool { return s.b.Task.Status == InProgress },
+		func(s sight) Decision {
+			if s.retryable() {
+				return s.arm(RuleLeaseOver)
+			}
+			return s.hold()
+		}},
+	{RuleHeld,
+		func(s sight) bool { return s.b.Task.is(Failed, OutcomeUnknown) },
+		func(s sight) Decision { return s.keep(RuleHeld) }},
+	{RuleCalled, sight.called, sight.markCalled},
+	{RuleNotLive,
+		func(s sight) bool { return !s.live() },
+		func(s sight) Decision {
+			if s.b.Task.open() {
+				return s.cancel()
+			}
+			return s.keep(RuleNotLive)
+		}},
+	{RuleSettled,
+		func(s sight) bool { return s.finalForKey() && s.same() },
+		func(s sight) Decision { return s.keep(RuleSettled) }},
+	{RuleOnItsWay,
+		func(s sight) bool {
+			return (s.b.Task.Status == Scheduled || s.b.Task.is(Failed, NotStarted)) && s.same() && !s.overdue()
+		},
+		func(s sight) Decision { return s.keep(RuleOnItsWay) }},
+}

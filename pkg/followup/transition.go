@@ -1,0 +1,91 @@
+package followup
+
+import "time"
+
+// LeaseOverError is stored when a claim ended without an outcome.
+const LeaseOverError = "the attempt ended before its outcome was recorded; the call may have been made"
+
+// keep leaves everything as it is.
+func (s sight) keep(rule Rule) Decision { return Decision{Effect: None, Rule: rule} }
+
+// end moves the row to an end that holds for the booking's present time, and
+// drops its task.
+func (s sight) end(rule Rule, status TaskStatus, reason Reason) Decision {
+	next := s.b.Task
+	next.Status, next.Reason = status, reason
+	next.Key, next.PlannedFor = s.key, s.b.ScheduledAt
+	drop := next.Name
+	next.Name, next.DueAt = "", time.Time{}
+	return Decision{Effect: Update, Rule: rule, Next: next, Drop: drop}
+}
+
+func (s sight) markCalled() Decision {
+	if s.b.Task.Status == Executed && s.same() {
+		return s.keep(RuleCalled)
+	}
+	return s.end(RuleCalled, Executed, "")
+}
+
+func (s sight) cancel() Decision { return s.end(RuleNotLive, Cancelled, BookingCancelled) }
+
+func (s sight) expire() Decision { return s.end(RuleExpired, Failed, Expired) }
+
+// hold keeps the key of the attempt that is in doubt: the person who resolves
+// it, and the late answer that may still come, mean that attempt.
+func (s sight) hold() Decision {
+	next := s.b.Task
+	next.Status, next.Reason, next.LastError = Failed, OutcomeUnknown, LeaseOverError
+	return Decision{Effect: Update, Rule: RuleLeaseOver, Next: next}
+}
+
+// arm gives the row a task for its time: unless that is too long ago, or too
+// far ahead, in which case a sweep will arm it.
+func (s sight) arm(rule Rule) Decision {
+	switch {
+	case s.late():
+		return s.expire()
+	case s.beyondHorizon():
+		return s.park()
+	}
+	next := s.b.Task
+	next.Status, next.Reason = Scheduled, ""
+	next.Revision++
+	next.DueAt = later(s.now, s.b.ScheduledAt.Add(-s.rules.LeadTime))
+	if !s.same() {
+		next.Attempts, next.LastError = 0, ""
+	}
+	next.Key, next.PlannedFor = s.key, s.b.ScheduledAt
+	next.Name = "" // whoever creates the task fills it in
+	return Decision{Effect: Arm, Rule: rule, Next: next, Drop: s.b.Task.Name}
+}
+
+func (s sight) park() Decision {
+	if s.b.Task.Status == Pending {
+		return s.keep(RuleBeyond)
+	}
+	next := s.b.Task
+	next.Status, next.Reason = Pending, ""
+	next.Revision++
+	drop := next.Name
+	next.Name, next.DueAt = "", time.Time{}
+	return Decision{Effect: Update, Rule: RuleBeyond, Next: next, Drop: drop}
+}
+
+// claim makes the row in_progress for this ticket. A ticket newer than the row
+// belongs to a task that fired before its enqueue was recorded, so the claim
+// records it.
+func (s sight) claim(t Ticket) Decision {
+	next := s.b.Task
+	if !s.same() {
+		next.Attempts, next.LastError = 0, ""
+	}
+	next.Status, next.Reason = InProgress, ""
+	next.Attempts++
+	next.ClaimedAt = s.now
+	if t.Revision > next.Revision {
+		next.DueAt = s.now
+	}
+	next.Key, next.PlannedFor = t.Key, s.b.ScheduledAt
+	next.Revision, next.Name = t.Revision, t.TaskName
+	return Decision{Effect: Dial, Rule: RuleAdmitted, Next: next}
+}
