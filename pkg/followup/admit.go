@@ -29,7 +29,8 @@ func (l Lead) Name() string {
 
 // Number is the lead's phone number in E.164 (ITU-T E.164: '+', then up to 15
 // digits, the first not 0), or "" if there is no usable one. The separators
-// that people type are taken out; a missing country code is not guessed.
+// that people type are taken out, and so is the "(0)" that is only dialled
+// within a country (ITU-T E.123); a missing country code is not guessed.
 func (l Lead) Number() string {
 	number := separators.Replace(strings.TrimSpace(l.Phone))
 	if !e164.MatchString(number) {
@@ -39,7 +40,7 @@ func (l Lead) Number() string {
 }
 
 var (
-	separators = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "", "/", "", "\u00a0", "")
+	separators = strings.NewReplacer("(0)", "", " ", "", "-", "", ".", "", "(", "", ")", "", "/", "", "\u00a0", "")
 	e164       = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 )
 
@@ -55,7 +56,7 @@ func (r Rules) Admit(b *Booking, lead Lead, t Ticket, now time.Time) Decision {
 	s := r.look(*b, now)
 	for _, l := range admitTable {
 		if l.fits(s, t, lead) {
-			return l.answer(s)
+			return l.answer(s).above(t)
 		}
 	}
 	return s.claim(t)
@@ -74,7 +75,7 @@ var admitTable = []admitLine{
 		func(s sight, t Ticket, _ Lead) bool { return t.Key != s.key || s.key == "" },
 		func(s sight) Decision { return s.keep(RuleOtherCall) }},
 	{RuleStale,
-		func(s sight, t Ticket, _ Lead) bool { return t.Revision < s.b.Task.Revision },
+		func(s sight, t Ticket, _ Lead) bool { return t.Revision < max(1, s.b.Task.Revision) },
 		func(s sight) Decision { return s.keep(RuleStale) }},
 	{RuleClaimed,
 		func(s sight, _ Ticket, _ Lead) bool { return s.b.Task.Status == InProgress && !s.leaseOver() },
@@ -89,8 +90,8 @@ var admitTable = []admitLine{
 		func(s sight, _ Ticket, _ Lead) bool { return s.called() },
 		sight.markCalled},
 	{RuleNotLive,
-		func(s sight, _ Ticket, _ Lead) bool { return !s.live() && s.b.Task.open() },
-		sight.cancel},
+		func(s sight, _ Ticket, _ Lead) bool { return !s.live() },
+		sight.withdraw},
 	{RulePremature,
 		func(s sight, t Ticket, _ Lead) bool {
 			return t.Revision > s.b.Task.Revision && s.rules.Plan(&s.b, s.now).Effect != Arm

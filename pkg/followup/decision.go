@@ -72,6 +72,9 @@ type sight struct {
 }
 
 func (r Rules) look(b Booking, now time.Time) sight {
+	if b.Task.Status == "" { // NULL
+		b.Task.Status = Pending
+	}
 	return sight{rules: r, now: now, b: b, key: b.Key()}
 }
 
@@ -149,6 +152,14 @@ func (s sight) finalForKey() bool {
 	default:
 		return false
 	}
+}
+
+// unkeyed: somebody else ended the follow-up without saying for which time, so
+// it is taken for the time at which this system first sees it.
+func (s sight) unkeyed() bool {
+	t := s.b.Task
+	return t.Key == "" && !s.same() && (t.Status == Cancelled && t.Reason != BookingCancelled ||
+		t.Status == Executed && t.ExecutedAt.IsZero())
 }
 
 func later(a, b time.Time) time.Time {

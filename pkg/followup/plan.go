@@ -53,12 +53,8 @@ var planTable = []line{
 	{RuleCalled, sight.called, sight.markCalled},
 	{RuleNotLive,
 		func(s sight) bool { return !s.live() },
-		func(s sight) Decision {
-			if s.b.Task.open() {
-				return s.cancel()
-			}
-			return s.keep(RuleNotLive)
-		}},
+		sight.withdraw},
+	{RuleSettled, sight.unkeyed, sight.pin},
 	{RuleSettled,
 		func(s sight) bool { return s.finalForKey() && s.same() },
 		func(s sight) Decision { return s.keep(RuleSettled) }},

@@ -1,6 +1,7 @@
 package followup
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,20 +51,20 @@ const Earliness = 5 * time.Second
 const maxHorizon = 29 * 24 * time.Hour
 
 // Validate reports every setting that is out of range or contradicts another,
-// one sentence each.
-func (r Rules) Validate() []error {
+// one sentence each, joined.
+func (r Rules) Validate() error {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if r.ActiveSince.IsZero() {
 		problem("FOLLOWUP_ACTIVE_SINCE is missing: set it to the moment this system goes live, as 2026-01-31T00:00:00Z")
 	}
-	if len(r.kinds()) == 0 {
+	if len(r.Kinds()) == 0 {
 		problem("FOLLOWUP_BOOKING_TYPES names no booking type: list at least one, separated by commas, or leave it unset for LAD's own")
 	}
 	if r.Horizon <= 0 || r.Horizon > maxHorizon {
 		problem("FOLLOWUP_HORIZON is %v: set it above 0 and to at most %v, since Cloud Tasks refuses tasks more than 30 days ahead", r.Horizon, maxHorizon)
 	}
-	if r.LeadTime < 0 || r.LeadTime >= r.Horizon {
+	if r.LeadTime < 0 || r.Horizon > 0 && r.LeadTime >= r.Horizon {
 		problem("FOLLOWUP_LEAD_TIME is %v: set it to 0 or more and below FOLLOWUP_HORIZON (%v)", r.LeadTime, r.Horizon)
 	}
 	if r.MaxLateness < time.Minute {
@@ -75,14 +76,12 @@ func (r Rules) Validate() []error {
 	if r.Grace < time.Second {
 		problem("FOLLOWUP_GRACE is %v: set it to 1s or more", r.Grace)
 	}
-	return problems
+	return errors.Join(problems...)
 }
 
 // Kinds are the normal forms of BookingTypes, sorted and without repeats: what
 // booking_kind is compared with.
-func (r Rules) Kinds() []string { return r.kinds() }
-
-func (r Rules) kinds() []string {
+func (r Rules) Kinds() []string {
 	kinds := make([]string, 0, len(r.BookingTypes))
 	for _, t := range r.BookingTypes {
 		if k := Kind(t); k != "" {

@@ -26,9 +26,18 @@ func (s sight) markCalled() Decision {
 	return s.end(RuleCalled, Executed, "")
 }
 
-func (s sight) cancel() Decision { return s.end(RuleNotLive, Cancelled, BookingCancelled) }
+// withdraw cancels a call that LAD no longer means, if it is still to be made.
+func (s sight) withdraw() Decision {
+	if !s.b.Task.open() {
+		return s.keep(RuleNotLive)
+	}
+	return s.end(RuleNotLive, Cancelled, BookingCancelled)
+}
 
 func (s sight) expire() Decision { return s.end(RuleExpired, Failed, Expired) }
+
+// pin writes down for which time the end that the row has holds.
+func (s sight) pin() Decision { return s.end(RuleSettled, s.b.Task.Status, s.b.Task.Reason) }
 
 // hold keeps the key of the attempt that is in doubt: the person who resolves
 // it, and the late answer that may still come, mean that attempt.
@@ -59,6 +68,15 @@ func (s sight) arm(rule Rule) Decision {
 	return Decision{Effect: Arm, Rule: rule, Next: next, Drop: s.b.Task.Name}
 }
 
+// above makes a task that is armed newer than the one that has just fired: its
+// name is taken, even while the row has not heard of it.
+func (d Decision) above(t Ticket) Decision {
+	if d.Effect == Arm {
+		d.Next.Revision = max(d.Next.Revision, t.Revision+1)
+	}
+	return d
+}
+
 func (s sight) park() Decision {
 	if s.b.Task.Status == Pending {
 		return s.keep(RuleBeyond)
@@ -76,15 +94,17 @@ func (s sight) park() Decision {
 // records it.
 func (s sight) claim(t Ticket) Decision {
 	next := s.b.Task
-	if !s.same() {
-		next.Attempts, next.LastError = 0, ""
+	if t.Revision > next.Revision {
+		next.DueAt = s.now
+		// Attempts start over with a new revision only: the two are the fence
+		// of a finish, and no two claims may share it.
+		if !s.same() {
+			next.Attempts, next.LastError = 0, ""
+		}
 	}
 	next.Status, next.Reason = InProgress, ""
 	next.Attempts++
 	next.ClaimedAt = s.now
-	if t.Revision > next.Revision {
-		next.DueAt = s.now
-	}
 	next.Key, next.PlannedFor = t.Key, s.b.ScheduledAt
 	next.Revision, next.Name = t.Revision, t.TaskName
 	return Decision{Effect: Dial, Rule: RuleAdmitted, Next: next}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"lad.internal/followup/pkg/followup"
 )
@@ -23,37 +23,102 @@ const (
 	LeaseOver Concern = "lease_over" // claimed, and nothing heard since
 	NotLive   Concern = "not_live"   // waits for a call that LAD no longer means
 	Withdrawn Concern = "withdrawn"  // the same, before it ever had a task
-	Moved     Concern = "moved"      // its time is not the one its key was made for
-	Revived   Concern = "revived"    // cancelled, and live again
+	Changed   Concern = "changed"    // moved to another time, or revived
 )
 
-// Concerns lists all of them, the most urgent first.
-var Concerns = []Concern{LeaseOver, NotLive, Withdrawn, Moved, Due, Overdue, Revived}
+// Concerns lists all of them: what must not ring first, then what should.
+var Concerns = []Concern{LeaseOver, NotLive, Withdrawn, Changed, Due, Overdue}
 
-// concernSQL finds the rows of one concern, a page at a time, oldest first.
-// Every one takes the same parameters: tenant, the page's beginning (time and
-// id), its size, and then of the rules what it needs of kinds ($5), active
-// since ($6), horizon ($7), grace ($8) and lease ($9).
+// concernSQL finds the rows of a concern, a page at a time, oldest first. The
+// conditions are in the words of the views' columns, which are those of the
+// indexes. All operators on columns are leakproof, or the planner could not use
+// them below the views' security barrier.
 var concernSQL = map[Concern]string{
 	Due: `SELECT wanted_at, id FROM followup_bookings
-WHERE tenant_id = $1 AND (wanted_at, id) > ($2, $3)
-	AND task_status = 'pending' AND booking_kind = ANY ($5)
-	AND wanted_at >= $6 AND wanted_at <= now() + $7::interval
-ORDER BY wanted_at, id LIMIT $4`,
+WHERE tenant_id = @tenant AND task_status = 'pending' AND booking_kind = ANY (@kinds) AND live
+	AND wanted_at >= @since AND wanted_at <= now() + @horizon::interval
+	AND (wanted_at, id) > (@at, @id)
+ORDER BY wanted_at, id LIMIT @limit`,
+
+	Withdrawn: `SELECT wanted_at, id FROM followup_bookings
+WHERE tenant_id = @tenant AND task_status = 'pending' AND booking_kind = ANY (@kinds) AND NOT live
+	AND wanted_at >= @since
+	AND (wanted_at, id) > (@at, @id)
+ORDER BY wanted_at, id LIMIT @limit`,
+
+	Overdue: `SELECT checked_at, id FROM followup_bookings
+WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND live
+	AND checked_at < now() - @grace::interval
+	AND (checked_at, id) > (@at, @id)
+ORDER BY checked_at, id LIMIT @limit`,
+
+	NotLive: `SELECT checked_at, id FROM followup_bookings
+WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND NOT live
+	AND (checked_at, id) > (@at, @id)
+ORDER BY checked_at, id LIMIT @limit`,
+
+	LeaseOver: `SELECT checked_at, id FROM followup_bookings
+WHERE tenant_id = @tenant AND task_status = 'in_progress'
+	AND checked_at < now() - @lease::interval
+	AND (checked_at, id) > (@at, @id)
+ORDER BY checked_at, id LIMIT @limit`,
+
+	// The condition is the index's own.
+	Changed: `SELECT wanted_at, id FROM followup_bookings
+WHERE tenant_id = @tenant AND live
+	AND task_status NOT IN ('pending', 'in_progress')
+	AND task_reason IS DISTINCT FROM 'outcome_unknown'
+	AND (planned_for IS DISTINCT FROM scheduled_at OR task_status = 'cancelled' AND task_reason = 'booking_cancelled')
+	AND wanted_at >= @since
+	AND (wanted_at, id) > (@at, @id)
+ORDER BY wanted_at, id LIMIT @limit`,
 }
 
 // Cursor is where a page ended. Its zero value is the beginning.
 type Cursor struct {
-	at time.Time
+	at pgtype.Timestamptz
 	id uuid.UUID
 }
 
 // Candidates lists the next page of at most limit bookings of a tenant that
-// give rise to a concern, in a stable order, and where the page ended. A row
+// give rise to a concern, in a stable order, and where the page ended: a row
 // that a sweep leaves as it is does not keep the sweep from those behind it.
 func (db *DB) Candidates(ctx context.Context, tenant uuid.UUID, c Concern, rules followup.Rules, after Cursor, limit int) ([]followup.Ref, Cursor, error) {
-	_ = errors.Is
-	_ = pgx.ErrNoRows
-	_ = fmt.Sprint
-	return nil, after, nil
+	sql, ok := concernSQL[c]
+	if !ok {
+		return nil, after, fmt.Errorf("list candidates: no such concern %q", c)
+	}
+	if !after.at.Valid {
+		after.at = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+	}
+	args := pgx.NamedArgs{
+		"tenant": tenant, "at": after.at, "id": after.id, "limit": limit,
+		"kinds": rules.Kinds(), "since": rules.ActiveSince,
+		"horizon": rules.Horizon, "grace": rules.Grace, "lease": rules.Lease,
+	}
+	var page []Cursor
+	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, sql, args)
+		if err != nil {
+			return err
+		}
+		page, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Cursor, error) {
+			var c Cursor
+			err := row.Scan(&c.at, &c.id)
+			return c, err
+		})
+		return err
+	})
+	if errors.Is(err, errUnknownTenant) {
+		return nil, after, nil
+	}
+	if err != nil {
+		return nil, after, fmt.Errorf("list candidates of tenant %s, concern %s: %w", tenant, c, err)
+	}
+	refs := make([]followup.Ref, 0, len(page))
+	for _, row := range page {
+		refs = append(refs, followup.Ref{TenantID: tenant, BookingID: row.id})
+		after = row
+	}
+	return refs, after, nil
 }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lad.internal/followup/internal/localstack/stack"
+)
+
+const sweepEvery = 5 * time.Second
+
+func newDev() *cobra.Command {
+	var o stack.Options
+	var logFile string
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run the whole system on this machine",
+		Long: `Run the whole system on this machine: a throw-away PostgreSQL with two tenants,
+Pub/Sub with an Eventarc stand-in, a Cloud Tasks server, the voice agent and LAD's
+booking endpoint, and the two functions as processes of their own, as deployed.
+
+When everything answers, it prints one line, "ready: http://…", on standard
+output. What it does meanwhile, and what the functions log, goes to standard
+error. It ends, and leaves nothing behind, on Ctrl-C.`,
+		Example: `  followup dev
+  curl -s localhost:8080/api/tenants
+  curl -s localhost:8080/api/deals-pipeline/bookings -H "X-Tenant-Id: $TENANT" -H "Content-Type: application/json" \
+    -d '{"leadId":"'$(uuidgen)'","assignedUserId":"'$(uuidgen)'","bookingType":"follow_up","scheduledAt":"2026-01-31T09:00:00Z"}'
+  curl -s "localhost:8080/api/voice-agent/calls?bookingId=$BOOKING"`,
+		Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			functionLog, closeLog, err := openLog(cmd, logFile, quiet)
+			if err != nil {
+				return err
+			}
+			defer closeLog()
+			o.FunctionLog = functionLog
+			o.Progress = progress(cmd)
+			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			return runDev(cmd, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "where LAD's stand-in and the voice agent listen")
+	flags.StringVar(&o.DatabaseURL, "database-url", "", "use this database, with its owner's login, instead of a throw-away one")
+	flags.StringVar(&o.CloudTasks, "cloud-tasks", "", "use the Cloud Tasks server at HOST:PORT (FOLLOWUP_OIDC_ISSUER and FOLLOWUP_OIDC_CERTS_URL say whose tokens it sends)")
+	flags.StringVar(&o.VoiceAgent, "voice-agent", "", "use the voice agent at this URL")
+	flags.StringVar(&o.Function, "function", "", "the program that serves the functions (default: `function` beside this one)")
+	flags.DurationVar(&o.SweepEvery, "sweep-every", sweepEvery, "how often the sweep runs; in the cloud it is every minute")
+	flags.StringVar(&logFile, "log-file", "", "write what the functions log to this file")
+	flags.BoolVar(&quiet, "quiet", false, "do not show what the functions log")
+	return cmd
+}
+
+func runDev(cmd *cobra.Command, o stack.Options) (err error) {
+	ctx := cmd.Context()
+	s, err := stack.Start(ctx, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped by hand while starting
+		}
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	fmt.Fprintf(cmd.OutOrStdout(), "ready: %s\n", s.URL)
+	<-ctx.Done()
+	progress(cmd)("stopping")
+	return nil
+}
+
+// progress tells a person what takes its time.
+func progress(cmd *cobra.Command) func(string) {
+	return func(what string) { fmt.Fprintf(cmd.ErrOrStderr(), "followup: %s\n", what) }
+}
+
+// openLog is where the functions' log goes.
+func openLog(cmd *cobra.Command, file string, quiet bool) (io.Writer, func(), error) {
+	switch {
+	case file != "":
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, nil, fmt.Errorf("open the log file: %w", err)
+		}
+		return f, func() { _ = f.Close() }, nil // every line has been written by now
+	case quiet:
+		return io.Discard, func() {}, nil
+	default:
+		return cmd.ErrOrStderr(), func() {}, nil
+	}
+}

@@ -1,0 +1,155 @@
+package stack
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"lad.internal/followup/internal/ladschema"
+	"lad.internal/followup/internal/localstack/lad"
+	"lad.internal/followup/internal/localstack/postgres"
+	"lad.internal/followup/migrations"
+)
+
+// The two tenants, each in a schema of its own, named as LAD names them.
+var tenantIDs = []uuid.UUID{
+	uuid.MustParse("a11ce000-0000-4000-8000-000000000001"),
+	uuid.MustParse("b0b00000-0000-4000-8000-000000000002"),
+}
+
+const (
+	databaseName = "lad"
+	ownerRole    = "lad_owner"
+	appRole      = "followup_app"
+	// registryName is the table of tenant → schema, in a schema beside the
+	// tenants'.
+	registryName = "followup_dev.tenants"
+)
+
+// startDatabase sets the tenants up, in a throw-away server or in the database
+// that was given.
+func (s *Stack) startDatabase(ctx context.Context) error {
+	ownerURL, prepare := s.options.DatabaseURL, func(context.Context) error { return nil }
+	if ownerURL == "" {
+		s.options.Progress("starting a throw-away PostgreSQL")
+		server, err := postgres.Start(ctx, postgres.Options{Logger: s.options.Log})
+		if err != nil {
+			return fmt.Errorf("start PostgreSQL: %w", err)
+		}
+		s.database = server
+		s.onClose(server.Stop)
+		password := randomToken()
+		ownerURL = server.URL(ownerRole, password, databaseName)
+		prepare = func(ctx context.Context) error { return createOwner(ctx, server, password) }
+	}
+	if err := prepare(ctx); err != nil {
+		return err
+	}
+	s.options.Progress("creating two tenants")
+	// The password is derived, so that two stacks on one server agree on it.
+	sum := sha256.Sum256([]byte("followup dev " + ownerURL))
+	appPassword := hex.EncodeToString(sum[:16])
+	if err := s.createTenants(ctx, ownerURL, appPassword); err != nil {
+		return fmt.Errorf("set up the tenants: %w", err)
+	}
+	appURL, err := withUser(ownerURL, appRole, appPassword)
+	if err != nil {
+		return err
+	}
+	s.AppURL = appURL
+	return nil
+}
+
+// createOwner makes LAD's database in a fresh server, owned by a role that is
+// no superuser, as LAD's is.
+func createOwner(ctx context.Context, server *postgres.Server, password string) error {
+	admin, err := pgx.Connect(ctx, server.AdminURL())
+	if err != nil {
+		return fmt.Errorf("connect to the fresh server: %w", err)
+	}
+	defer closeConn(admin)
+	for _, statement := range []string{
+		`CREATE ROLE ` + ownerRole + ` LOGIN CREATEROLE PASSWORD '` + password + `'`,
+		`CREATE DATABASE ` + databaseName + ` OWNER ` + ownerRole,
+	} {
+		if _, err := admin.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("create LAD's owner and database: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Stack) createTenants(ctx context.Context, ownerURL, appPassword string) error {
+	conn, err := pgx.Connect(ctx, ownerURL)
+	if err != nil {
+		return fmt.Errorf("connect as LAD's owner: %w", err)
+	}
+	defer closeConn(conn)
+	if _, err := conn.Exec(ctx, registrySQL); err != nil {
+		return fmt.Errorf("create the registry: %w", err)
+	}
+	for _, id := range tenantIDs {
+		schema := "tenant_" + id.String()
+		if err := s.createTenant(ctx, conn, id, schema); err != nil {
+			return fmt.Errorf("create tenant %s: %w", id, err)
+		}
+		s.Tenants = append(s.Tenants, lad.Tenant{ID: id.String(), Schema: schema, DatabaseURL: ownerURL})
+	}
+	// Migration 002 has made the role; here it may log in. The password is hex.
+	for _, statement := range []string{
+		`ALTER ROLE ` + appRole + ` LOGIN PASSWORD '` + appPassword + `'`,
+		`GRANT USAGE ON SCHEMA followup_dev TO ` + appRole,
+		`GRANT SELECT ON followup_dev.tenants TO ` + appRole,
+	} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("let %s log in: %w", appRole, err)
+		}
+	}
+	return nil
+}
+
+const registrySQL = `
+CREATE SCHEMA IF NOT EXISTS followup_dev;
+CREATE TABLE IF NOT EXISTS followup_dev.tenants (tenant_id uuid PRIMARY KEY, schema_name text NOT NULL);`
+
+func (s *Stack) createTenant(ctx context.Context, conn *pgx.Conn, id uuid.UUID, schema string) error {
+	quoted := pgx.Identifier{schema}.Sanitize()
+	var there bool
+	if err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, quoted+".lead_bookings").Scan(&there); err != nil {
+		return err
+	}
+	if !there {
+		if err := ladschema.Create(ctx, conn, schema, ladschema.Bare); err != nil {
+			return err
+		}
+	}
+	if err := migrations.Up(ctx, conn, schema, migrations.Options{Logger: s.options.Log}); err != nil {
+		return err
+	}
+	_, err := conn.Exec(ctx, `INSERT INTO followup_dev.tenants (tenant_id, schema_name) VALUES ($1, $2)
+		ON CONFLICT (tenant_id) DO UPDATE SET schema_name = EXCLUDED.schema_name`, id, schema)
+	return err
+}
+
+// withUser is the same database for another login.
+func withUser(databaseURL, user, password string) (string, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil || u.Host == "" && u.Query().Get("host") == "" {
+		return "", errors.New("--database-url must be a URL, as postgres://owner:password@localhost:5432/lad")
+	}
+	u.User = url.UserPassword(user, password)
+	return u.String(), nil
+}
+
+func closeConn(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // nothing is under way on it
+}

@@ -1,0 +1,166 @@
+package voiceagent
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestACallThatNeverConnectedIsNotStarted(t *testing.T) {
+	t.Parallel()
+	plain := newRawServer(t, func(p *peer) { p.write("HTTP/1.1 400 Bad Request\r\n\r\n"); p.hang() })
+	silent := newRawServer(t, (*peer).hang)
+	closing := newRawServer(t, func(p *peer) { _, _ = p.reader.ReadByte(); p.reset() })
+	selfSigned := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a request reached a server whose certificate is not trusted")
+	}))
+	selfSigned.Config.ErrorLog = log.New(io.Discard, "", 0)
+	selfSigned.StartTLS()
+	t.Cleanup(selfSigned.Close)
+
+	cases := []struct {
+		name, url string
+		timeout   time.Duration
+		detail    string
+	}{
+		{"refused", "http://" + closedPort(t), 0, "refused"},
+		{"unknown host", "https://voice-agent.invalid", 0, "lookup"},
+		{"plain server behind https", tlsURL(plain), 0, "tls"},
+		{"silent in the TLS handshake", tlsURL(silent), 300 * time.Millisecond, "no answer within"},
+		{"reset in the TLS handshake", tlsURL(closing), 0, "reset"},
+		{"untrusted certificate", selfSigned.URL, 0, "certificate"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			got := start(t, t.Context(), newTestClient(t, tc.url, tc.timeout), testCall())
+			if got.Outcome != NotStarted || got.Status != 0 {
+				t.Errorf("got %+v, want not_started without a status", got)
+			}
+			if !strings.Contains(got.Detail, "not connected") || !strings.Contains(got.Detail, tc.detail) {
+				t.Errorf("detail %q does not say %q", got.Detail, tc.detail)
+			}
+		})
+	}
+}
+
+func tlsURL(s *rawServer) string { return strings.Replace(s.URL, "http://", "https://", 1) }
+
+func TestACallThatConnectedAndGotNoAnswerIsUnknown(t *testing.T) {
+	t.Parallel()
+	const short = 300 * time.Millisecond
+	cases := []struct {
+		name    string
+		handle  func(*peer)
+		timeout time.Duration
+		posts   int64
+	}{
+		{"hangs without reading", (*peer).hang, short, 0},
+		{"hangs after reading", func(p *peer) { p.readRequest(); p.hang() }, short, 1},
+		// One byte is read first: a reset that overtakes the connect is a refusal.
+		{"resets before reading", func(p *peer) { _, _ = p.reader.ReadByte(); p.reset() }, 0, 0},
+		{"resets after reading", func(p *peer) { p.readRequest(); p.reset() }, 0, 1},
+		{"closes after reading", func(p *peer) { p.readRequest() }, 0, 1},
+		{"closes within the status line", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 20") }, 0, 1},
+		{"closes within the header", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 200 OK\r\nContent-Le") }, 0, 1},
+		{"answers something else than HTTP", func(p *peer) { p.readRequest(); p.write("220 mail ready\r\n") }, 0, 1},
+		{"sends more header than is read", func(p *peer) {
+			p.readRequest()
+			p.write("HTTP/1.1 200 OK\r\nX-Long: %s\r\n\r\n", strings.Repeat("x", 2*maxHeaderBytes))
+		}, 0, 1},
+		{"trickles the header", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 200 OK\r\nX: "); trickle(p) }, short, 1},
+		{"answers 100 Continue for ever", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 100 Continue\r\n\r\n"); p.hang() }, short, 1},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			server := newRawServer(t, tc.handle)
+			got := start(t, t.Context(), newTestClient(t, server.URL, tc.timeout), testCall())
+			if got.Outcome != Unknown || got.Status != 0 {
+				t.Errorf("got %+v, want outcome_unknown without a status", got)
+			}
+			if !strings.Contains(got.Detail, "connected to the voice agent, but got no answer: ") {
+				t.Errorf("detail %q does not say what happened", got.Detail)
+			}
+			if c, p := server.connections.Load(), server.posts.Load(); c != 1 || p != tc.posts {
+				t.Errorf("the server saw %d connections and %d POSTs, want 1 and %d", c, p, tc.posts)
+			}
+		})
+	}
+}
+
+// trickle sends a byte now and then until the client has had enough.
+func trickle(p *peer) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		if _, err := p.Write([]byte("x")); err != nil {
+			return
+		}
+	}
+}
+
+func TestAContextCancelledBeforeDiallingIsNotStarted(t *testing.T) {
+	t.Parallel()
+	server := newRawServer(t, answerWith(200, "", "{}"))
+	c := newTestClient(t, server.URL, 0)
+	creds, err := c.Authorize(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := c.StartCall(ctx, creds, testCall()); got.Outcome != NotStarted {
+		t.Errorf("got %+v, want not_started", got)
+	}
+	if n := server.connections.Load(); n != 0 {
+		t.Errorf("the server saw %d connections", n)
+	}
+}
+
+func TestAContextCancelledAfterConnectingIsUnknown(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := newRawServer(t, func(p *peer) { p.readRequest(); cancel(); p.hang() })
+	if got := start(t, ctx, newTestClient(t, server.URL, 0), testCall()); got.Outcome != Unknown {
+		t.Errorf("got %+v, want outcome_unknown", got)
+	}
+}
+
+func TestOnlyHTTP1IsSpokenToAServerThatPrefersHTTP2(t *testing.T) {
+	t.Parallel()
+	var proto, alpn string
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proto, alpn = r.Proto, r.TLS.NegotiatedProtocol
+		_, _ = io.WriteString(w, `{"callId":"c-1"}`)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+
+	c := newTestClient(t, server.URL, 0)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	c.transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	if got := start(t, t.Context(), c, testCall()); got.Outcome != Accepted || got.CallID != "c-1" {
+		t.Errorf("got %+v, want accepted with the call id c-1", got)
+	}
+	if proto != "HTTP/1.1" || alpn == "h2" {
+		t.Errorf("spoke %s, ALPN %q", proto, alpn)
+	}
+}
+
+func TestNoProxyIsUsed(t *testing.T) {
+	t.Parallel()
+	if newTransport().Proxy != nil {
+		t.Error("the transport asks for a proxy; one would stand between \"connected\" and the voice agent")
+	}
+}

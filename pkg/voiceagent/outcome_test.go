@@ -1,0 +1,160 @@
+package voiceagent
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTheStatusDecidesTheOutcome(t *testing.T) {
+	t.Parallel()
+	same := func(o Outcome, statuses ...int) map[int][2]Outcome {
+		m := map[int][2]Outcome{}
+		for _, s := range statuses {
+			m[s] = [2]Outcome{o, o}
+		}
+		return m
+	}
+	// Without and with Retry-After.
+	tables := []map[int][2]Outcome{
+		same(Accepted, 200, 201, 202, 203, 204, 206, 299),
+		same(Rejected, 300, 301, 302, 303, 304, 307, 308, 400, 402, 404, 405, 413, 415, 422),
+		same(NotStarted, 401, 403, 425, 429),
+		{503: {Unknown, NotStarted}},
+		same(Unknown, 408, 409, 500, 502, 504),
+		// In no table of the design.
+		same(Unknown, 101, 406, 407, 410, 411, 412, 417, 418, 421, 424, 426, 428, 431, 451, 499, 501, 505, 507, 511, 520, 599, 600, 999),
+	}
+	for _, table := range tables {
+		for status, want := range table {
+			for i, header := range []string{"", "Retry-After: 7\r\n"} {
+				t.Run(fmt.Sprintf("%d %s", status, strings.TrimSpace(header)), func(t *testing.T) {
+					t.Parallel()
+					server := newRawServer(t, answerWith(status, header, `{"success":false,"message":"because"}`))
+					got := start(t, t.Context(), newTestClient(t, server.URL, 0), testCall())
+					if got.Outcome != want[i] || got.Status != status {
+						t.Errorf("got %v with status %d, want %v", got.Outcome, got.Status, want[i])
+					}
+					if wait := time.Duration(i) * 7 * time.Second; got.RetryAfter != wait {
+						t.Errorf("got a Retry-After of %s, want %s", got.RetryAfter, wait)
+					}
+					if !strings.Contains(got.Detail, fmt.Sprint(status)) {
+						t.Errorf("detail %q does not name the status", got.Detail)
+					}
+					if n := server.posts.Load(); n != 1 {
+						t.Errorf("the server read %d POSTs", n)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestTheBodyNeverDecidesTheSuccessOfA2xx(t *testing.T) {
+	t.Parallel()
+	whole := func(body string) func(*peer) { return answerWith(200, "", body) }
+	cases := []struct {
+		name   string
+		handle func(*peer)
+		callID string
+	}{
+		{"LAD's answer", whole(`{"success":true,"message":"Call started","data":{"call_id":"c-1"}}`), "c-1"},
+		{"empty", whole(""), ""},
+		{"no content", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 204 No Content\r\n\r\n") }, ""},
+		{"HTML", whole("<html>It works</html>"), ""},
+		{"success false", whole(`{"success":false,"call_id":"c-2"}`), "c-2"},
+		{"odd types", whole(`{"callId":{"a":1},"call_id":[1],"data":"x","result":7}`), ""},
+		{"array", whole(`["call_id"]`), ""},
+		{"huge", whole(`{"call_id":"c-3","pad":"` + strings.Repeat("x", 1<<20) + `"}`), ""},
+		{"truncated", func(p *peer) {
+			p.readRequest()
+			p.write("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + `{"data":{"call_id":"c-4`)
+		}, ""},
+		{"whole JSON in a truncated body", func(p *peer) {
+			p.readRequest()
+			p.write("HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n" + `{"data":{"call_id":"c-5"}}`)
+		}, "c-5"},
+		{"broken chunks", func(p *peer) {
+			p.readRequest()
+			p.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+		}, ""},
+		{"gzip that nobody asked for", func(p *peer) {
+			p.readRequest()
+			p.write("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00")
+		}, ""},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			server := newRawServer(t, tc.handle)
+			got := start(t, t.Context(), newTestClient(t, server.URL, 0), testCall())
+			if got.Outcome != Accepted || got.CallID != tc.callID {
+				t.Errorf("got %+v, want accepted with the call id %q", got, tc.callID)
+			}
+		})
+	}
+}
+
+func TestATricklingAnswerEndsWithTheTimeout(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]Outcome{200: Accepted, 429: NotStarted, 400: Rejected, 500: Unknown} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			// The server never stops by itself, so returning at all is the proof.
+			server := newRawServer(t, func(p *peer) {
+				p.readRequest()
+				p.write("HTTP/1.1 %d Words\r\nContent-Length: 60000\r\n\r\n", status)
+				trickle(p)
+			})
+			got := start(t, t.Context(), newTestClient(t, server.URL, 300*time.Millisecond), testCall())
+			if got.Outcome != want {
+				t.Errorf("got %+v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestRetryAfterIsReadInBothFormsAndBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	cases := []struct {
+		value string
+		wait  time.Duration
+		given bool
+	}{
+		{"", 0, false},
+		{"0", 0, true},
+		{"120", 2 * time.Minute, true},
+		{"3600", time.Hour, true},
+		{"3601", MaxRetryAfter, true},
+		{"99999999999999999999999", MaxRetryAfter, true},
+		{"-1", 0, false},
+		{"1.5", 0, false},
+		{"soon", 0, false},
+		{now.Add(90 * time.Second).Format(http.TimeFormat), 90 * time.Second, true},
+		{now.Add(-time.Hour).Format(http.TimeFormat), 0, true},
+		{now.Add(48 * time.Hour).Format(http.TimeFormat), MaxRetryAfter, true},
+	}
+	for _, tc := range cases {
+		if wait, given := retryAfter(tc.value, now); wait != tc.wait || given != tc.given {
+			t.Errorf("Retry-After %q: got %s, %t, want %s, %t", tc.value, wait, given, tc.wait, tc.given)
+		}
+	}
+}
+
+func TestTheZeroOutcomeHoldsTheCallForAPerson(t *testing.T) {
+	t.Parallel()
+	var zero Outcome
+	if zero != Unknown {
+		t.Errorf("the zero Outcome is %v", zero)
+	}
+	for outcome, want := range map[Outcome]string{
+		Unknown: "outcome_unknown", NotStarted: "not_started", Rejected: "rejected", Accepted: "accepted", 9: "Outcome(9)",
+	} {
+		if got := outcome.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
