@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
+
+	"lad.internal/followup/internal/settings"
 )
 
 // Client starts calls. It is safe for concurrent use and holds no connections.
@@ -52,7 +54,7 @@ func New(ctx context.Context, config Config, opts ...Option) (*Client, error) {
 // at once, since an ID token lives for an hour at most.
 type Credentials struct {
 	ready   bool
-	idToken Secret
+	idToken settings.Secret
 }
 
 // Authorize prepares a call without dialling: it fetches the ID token, if one is
@@ -68,7 +70,7 @@ func (c *Client) Authorize(ctx context.Context) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, fmt.Errorf("fetch an ID token for the voice agent: %w", err)
 	}
-	return Credentials{ready: true, idToken: NewSecret(token)}, nil
+	return Credentials{ready: true, idToken: settings.NewSecret(token)}, nil
 }
 
 // StartCall asks the voice agent, once, to start the call, and always says what is

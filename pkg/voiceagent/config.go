@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"lad.internal/followup/internal/settings"
 )
 
 // Limits of VOICE_AGENT_TIMEOUT.
@@ -24,9 +26,9 @@ type Config struct {
 	StartCallPath string `env:"VOICE_AGENT_START_CALL_PATH, default=/api/voice-agent/calls/start-call"`
 
 	// The credentials. At least one kind is needed; all that are set are sent.
-	InternalServiceSecret Secret `env:"INTERNAL_SERVICE_SECRET"`
-	FrontendID            string `env:"VOICE_AGENT_FRONTEND_ID"`
-	APIKey                Secret `env:"VOICE_AGENT_API_KEY"`
+	InternalServiceSecret settings.Secret `env:"INTERNAL_SERVICE_SECRET"`
+	FrontendID            string          `env:"VOICE_AGENT_FRONTEND_ID"`
+	APIKey                settings.Secret `env:"VOICE_AGENT_API_KEY"`
 	// Audience asks for a Google ID token with this audience.
 	Audience string `env:"VOICE_AGENT_AUDIENCE"`
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
+
+	"lad.internal/followup/internal/settings"
 )
 
 func fromEnv(t *testing.T, env map[string]string) Config {
@@ -128,12 +130,12 @@ func TestLoopbackMaySpeakPlainHTTP(t *testing.T) {
 func TestSecretsAreNeverPrinted(t *testing.T) {
 	t.Parallel()
 	config := testConfig("https://voice.example.com")
-	config.FrontendID, config.APIKey = "followup", NewSecret(testSecret)
+	config.FrontendID, config.APIKey = "followup", settings.NewSecret(testSecret)
 	client, err := New(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	creds := Credentials{ready: true, idToken: NewSecret(testSecret)}
+	creds := Credentials{ready: true, idToken: settings.NewSecret(testSecret)}
 
 	var out bytes.Buffer
 	for _, v := range []any{config, &config, config.APIKey, &config.APIKey, client, *client, creds, &creds} {
@@ -150,7 +152,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	if strings.Contains(out.String(), testSecret) || strings.Contains(out.String(), fmt.Sprintf("%x", testSecret)) {
 		t.Errorf("the secret is in\n%s", out.String())
 	}
-	if !strings.Contains(out.String(), "[secret]") {
+	if !strings.Contains(out.String(), "[redacted]") {
 		t.Error("nothing was printed in its place")
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"lad.internal/followup/internal/settings"
 )
 
 // recorded is what a voice agent read.
@@ -128,8 +130,8 @@ func TestAllConfiguredCredentialsAreSent(t *testing.T) {
 	t.Parallel()
 	seen, url := record(t)
 	config := testConfig(url)
-	config.InternalServiceSecret = Secret{}
-	config.FrontendID, config.APIKey, config.Audience = "followup", NewSecret("the-key"), "https://voice.example.com"
+	config.InternalServiceSecret = settings.Secret{}
+	config.FrontendID, config.APIKey, config.Audience = "followup", settings.NewSecret("the-key"), "https://voice.example.com"
 	c, err := New(t.Context(), config, WithIDTokens(func(context.Context) (string, error) { return "e30.e30.c2ln", nil }))
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"lad.internal/followup/pkg/voiceagent"
+
+	"lad.internal/followup/internal/settings"
 )
 
 func Example() {
@@ -20,7 +22,7 @@ func Example() {
 	client, err := voiceagent.New(ctx, voiceagent.Config{
 		BaseURL:               agent.URL,
 		StartCallPath:         "/api/voice-agent/calls/start-call",
-		InternalServiceSecret: voiceagent.NewSecret("s3cret"),
+		InternalServiceSecret: settings.NewSecret("s3cret"),
 		Timeout:               30 * time.Second,
 	})
 	if err != nil {

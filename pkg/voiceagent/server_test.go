@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"lad.internal/followup/internal/settings"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,7 +43,7 @@ func testConfig(baseURL string) Config {
 	return Config{
 		BaseURL:               baseURL,
 		StartCallPath:         "/api/voice-agent/calls/start-call",
-		InternalServiceSecret: NewSecret(testSecret),
+		InternalServiceSecret: settings.NewSecret(testSecret),
 		Timeout:               20 * time.Second,
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	standin "lad.internal/followup/internal/localstack/voiceagent"
+	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/voiceagent"
 )
 
@@ -57,7 +58,7 @@ func setup(t *testing.T, options standin.Options) bundle {
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
 	client, err := voiceagent.New(t.Context(), voiceagent.Config{
-		BaseURL: web.URL, StartCallPath: standin.StartCallPath, InternalServiceSecret: voiceagent.NewSecret(secret), Timeout: time.Second,
+		BaseURL: web.URL, StartCallPath: standin.StartCallPath, InternalServiceSecret: settings.NewSecret(secret), Timeout: time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
