@@ -106,20 +106,24 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.active.Done()
-	defer func() {
-		v := recover()
-		if v == nil {
-			return
-		}
-		s.function.Log.ErrorContext(r.Context(), "a request panicked",
-			"event", "panic", "error", fmt.Sprint(v), "stack", string(debug.Stack()))
-		httpjson.Problem{Status: http.StatusInternalServerError, Code: "internal", Message: "the request could not be handled"}.Write(w)
-	}()
-	s.function.Handler.ServeHTTP(w, r)
 	// The answer leaves the process before the request counts as ended: the end
 	// may come right after. Not every writer can flush, and then it is sent as
 	// soon as the server gets to it.
-	_ = http.NewResponseController(w).Flush()
+	defer func() { _ = http.NewResponseController(w).Flush() }()
+	defer s.recoverPanic(w, r)
+	s.function.Handler.ServeHTTP(w, r)
+}
+
+// recoverPanic logs a panic in the form that Error Reporting groups by, and
+// answers. The framework would print it unmasked.
+func (s *server) recoverPanic(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	s.function.Log.ErrorContext(logging.WithTrace(r.Context(), r.Header), "a request panicked",
+		"event", "panic", "error", fmt.Sprint(v), "stack_trace", fmt.Sprintf("panic: %v\n\n%s", v, debug.Stack()))
+	httpjson.Problem{Status: http.StatusInternalServerError, Code: "internal", Message: "the request could not be handled"}.Write(w)
 }
 
 // enter counts a request in, unless the end has begun.
@@ -140,7 +144,7 @@ func (s *server) stopOnSignal(grace time.Duration, exit func(int)) {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	<-signals
 	if err := s.stop(grace); err != nil {
-		s.function.Log.Error("the instance stopped with work in hand", "event", "stopped_early", "error", err)
+		s.function.Log.Error("the instance did not stop cleanly", "event", "stopped_early", "error", err)
 		exit(1)
 	}
 	exit(0)

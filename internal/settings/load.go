@@ -16,10 +16,17 @@ import (
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
+
+	"lad.internal/followup/internal/mask"
 )
 
+// maxCause bounds what a sentence repeats of a decoder's error, in characters.
+const maxCause = 160
+
 // Load fills the struct that target points to, and the structs in it, by their
-// env tags. A variable that is set but empty counts as not set. Required
+// env tags. White space around a value is dropped (secrets stored with a trailing
+// newline are common and never meant), and a variable that is set but empty counts
+// as not set. Required
 // variables may carry a help tag, which completes the sentence "set it to …".
 //
 // A struct that has decoded without a problem and has a method Validate, which
@@ -56,6 +63,10 @@ func load(ctx context.Context, env envconfig.Lookuper, v reflect.Value, problems
 // does not hide the next and the error is known to be this variable's.
 func loadField(ctx context.Context, env envconfig.Lookuper, field reflect.StructField, tag string, into reflect.Value, problems *Problems) {
 	name, _, _ := strings.Cut(tag, ",")
+	if !field.IsExported() || name == "" {
+		problems.Join(fmt.Errorf("load settings: field %s has an env tag, but is not exported or names no variable", field.Name))
+		return
+	}
 	single := reflect.New(reflect.StructOf([]reflect.StructField{{Name: field.Name, Type: field.Type, Tag: field.Tag}}))
 	err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: single.Interface(), Lookuper: env})
 	switch {
@@ -68,15 +79,15 @@ func loadField(ctx context.Context, env envconfig.Lookuper, field reflect.Struct
 			return
 		}
 		problems.Add(name, "is missing: set it to %s", help)
-	case field.Type == reflect.TypeFor[Secret]():
-		problems.Add(name, "cannot be read")
+	case field.Type == reflect.TypeFor[Secret](), mask.IsSecretName(name):
+		problems.Add(name, "cannot be read as %s (its value is not shown, it is a secret)", describe(field.Type))
 	default:
-		problems.Add(name, "cannot be read as %s: %v", describe(field.Type), rootCause(err))
+		problems.Add(name, "cannot be read as %s: %s", describe(field.Type), mask.Error(rootCause(err), maxCause))
 	}
 }
 
 func validate(v reflect.Value) []error {
-	switch c := v.Interface().(type) {
+	switch c := v.Addr().Interface().(type) { // has the methods of value receivers too
 	case interface{ Validate() error }:
 		return []error{c.Validate()}
 	case interface{ Validate() []error }:
@@ -122,5 +133,6 @@ type nonEmpty struct{ env envconfig.Lookuper }
 
 func (n nonEmpty) Lookup(name string) (string, bool) {
 	value, ok := n.env.Lookup(name)
+	value = strings.TrimSpace(value)
 	return value, ok && value != ""
 }
