@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/sethvargo/go-envconfig"
 
 	"lad.internal/followup/internal/logging"
@@ -69,23 +68,10 @@ func (s Shared) Logger(w io.Writer, secrets ...string) *slog.Logger {
 	return logging.New(w, logging.Options{
 		ProjectID: s.Tasks.ProjectID,
 		Level:     level,
-		Secrets:   append(secrets, s.databaseSecrets()...),
+		Secrets:   append(secrets, s.Database.Secrets()...),
 		Service:   s.Log.Service,
 		Revision:  s.Log.Revision,
 	})
-}
-
-// databaseSecrets is the connection string and the password in it.
-func (s Shared) databaseSecrets() []string {
-	dsn := s.Database.URL.Reveal()
-	if dsn == "" {
-		return nil
-	}
-	c, err := pgx.ParseConfig(dsn)
-	if err != nil || c.Password == "" {
-		return []string{dsn}
-	}
-	return []string{dsn, c.Password}
 }
 
 // StartLog is the log of a process that has no configuration yet.

@@ -1,0 +1,53 @@
+# `make` or `make help` says what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run demo test build lint check fuzz bench clean ci
+
+# Found, or installed, by the first target that needs it.
+GO = $(eval GO := $$(shell scripts/go.sh))$(or $(GO),$(error no Go, see above))
+# The race detector needs a C compiler; without one the tests run without it.
+RACE = $(eval RACE := $$(shell command -v "$$$$($(GO) env CC)" >/dev/null 2>&1 && echo -race))$(RACE)
+LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
+FUZZTIME ?= 30s
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Run the whole system here and make two follow-up calls (Ctrl-C ends it)
+	bin/followup dev --example
+
+demo: build ## Play a script of bookings, good and bad, and check how each ends
+	bin/followup demo
+
+test: ## Run all tests, on a throw-away PostgreSQL, with the race detector
+	@test -n "$(RACE)" || echo "test: there is no C compiler, so the race detector is off"
+	$(GO) vet ./...
+	$(GO) test $(RACE) -timeout 20m ./...
+
+build: ## Build bin/followup and bin/function
+	$(GO) build -trimpath -o bin/ ./cmd/followup ./cmd/function
+
+lint: ## Check format, house rules and the usual mistakes (builds the linter at first: minutes)
+	@test -z "$$($$(dirname $(GO))/gofmt -l $$(git ls-files '*.go'))" || { echo "lint: run gofmt on:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	scripts/rules.sh
+	$(LINT) run ./...
+
+check: ## Check that dependencies are what they say and go.mod is tidy
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+
+fuzz: ## Run every fuzz test for FUZZTIME (30s)
+	@for package in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "fuzz: $$package $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean: ## Remove what was built
+	rm -rf bin
+
+ci: ## Run everything that must hold, as CI does
+	.ci/run

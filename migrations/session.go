@@ -1,0 +1,194 @@
+package migrations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// SQLSTATE codes (PostgreSQL documentation, appendix A) of a lock that is held by somebody else.
+const (
+	lockNotAvailable = "55P03"
+	deadlockDetected = "40P01"
+)
+
+// session is a connection made ready to migrate one schema.
+type session struct {
+	conn    *pgx.Conn
+	schema  string
+	options Options
+	turn    bool // this session holds the advisory lock
+}
+
+// turnKey is the advisory lock of a schema. Such locks are per database.
+const turnKey = `hashtextextended('followup migrate ' || $1, 0)`
+
+func openSession(ctx context.Context, conn *pgx.Conn, schema string, options Options) (*session, error) {
+	s := &session{conn: conn, schema: schema, options: options}
+	// A role's own statement_timeout must not end the building of an index half-way.
+	_, err := conn.Exec(ctx, "SET search_path = "+pgx.Identifier{schema}.Sanitize()+"; SET statement_timeout = 0")
+	if err != nil {
+		return nil, fmt.Errorf("choose the schema: %w", err)
+	}
+	if err := s.requireTables(ctx); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	if err := s.takeTurn(ctx); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	return s, nil
+}
+
+func (s *session) requireTables(ctx context.Context) error {
+	rows, err := s.conn.Query(ctx, `
+		SELECT name FROM unnest(ARRAY['lead_bookings', 'leads', 'lead_notes']) AS name
+		WHERE to_regclass(name) IS NULL`)
+	if err != nil {
+		return fmt.Errorf("look for LAD's tables: %w", err)
+	}
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for LAD's tables: %w", err)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("no table %s there: is this a schema of LAD's, and does this login see it?", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// takeTurn keeps two runs in one schema from meeting. It asks again and again instead of waiting in
+// the database: CREATE INDEX CONCURRENTLY waits for every statement that is under way, so a runner
+// that waits for the other there would be waited for by it.
+func (s *session) takeTurn(ctx context.Context) error {
+	deadline := time.Now().Add(s.options.Patience)
+	for {
+		err := s.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+turnKey+`)`, s.schema).Scan(&s.turn)
+		if err != nil {
+			return fmt.Errorf("wait for other migrations of this schema: %w", err)
+		}
+		if s.turn {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("another migration of this schema has been running for %s", s.options.Patience)
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// close gives the connection back as it was.
+func (s *session) close(ctx context.Context) error {
+	if s.conn.IsClosed() {
+		return nil // and with it everything that was set
+	}
+	_, err := s.conn.Exec(ctx, "RESET search_path; RESET statement_timeout; RESET lock_timeout")
+	if s.turn {
+		_, unlockErr := s.conn.Exec(ctx, `SELECT pg_advisory_unlock(`+turnKey+`)`, s.schema)
+		err = errors.Join(err, unlockErr)
+	}
+	if err != nil {
+		return fmt.Errorf("give the connection back as it was: %w", err)
+	}
+	return nil
+}
+
+var createIndex = regexp.MustCompile(`(?m)^CREATE (UNIQUE )?INDEX IF NOT EXISTS (\w+)`)
+
+func (s *session) execute(ctx context.Context, statement string) error {
+	index := createIndex.FindStringSubmatch(statement)
+	if index == nil {
+		return s.withLockTimeout(ctx, statement)
+	}
+	if index[1] != "" {
+		exists, err := s.hasUniqueKey(ctx)
+		if err != nil || exists {
+			return err
+		}
+	}
+	if err := s.dropInvalid(ctx, index[2]); err != nil {
+		return err
+	}
+	// Its locks conflict with nothing that LAD's traffic takes, so that it may wait as long as it must
+	// for old transactions to end.
+	return s.exec(ctx, 0, createIndex.ReplaceAllString(statement, "CREATE ${1}INDEX CONCURRENTLY IF NOT EXISTS $2"))
+}
+
+// withLockTimeout tries again when somebody holds a lock that the statement needs. To wait in the
+// queue instead would let everything that comes later wait behind it.
+func (s *session) withLockTimeout(ctx context.Context, statement string) error {
+	deadline := time.Now().Add(s.options.Patience)
+	for pause := s.options.LockTimeout; ; pause = min(2*pause, 5*time.Second) {
+		err := s.exec(ctx, s.options.LockTimeout, statement)
+		if !isLockConflict(err) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("somebody has held a lock on these tables for %s (pg_locks and pg_stat_activity tell who): %w", s.options.Patience, err)
+		}
+		s.options.Logger.InfoContext(ctx, "stepping back from a lock",
+			slog.String("schema", s.schema), slog.String("statement", summary(statement)), slog.Duration("pause", pause))
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) exec(ctx context.Context, lockTimeout time.Duration, statement string) error {
+	if _, err := s.conn.Exec(ctx, fmt.Sprintf("SET lock_timeout = %d", lockTimeout.Milliseconds())); err != nil {
+		return fmt.Errorf("set lock_timeout: %w", err)
+	}
+	started := time.Now()
+	_, err := s.conn.Exec(ctx, statement)
+	s.options.Logger.DebugContext(ctx, "statement run",
+		slog.String("schema", s.schema), slog.String("statement", summary(statement)),
+		slog.Duration("took", time.Since(started)), slog.Bool("ok", err == nil))
+	return err
+}
+
+// hasUniqueKey says whether a unique index on tenant and key is there, whoever made it.
+func (s *session) hasUniqueKey(ctx context.Context) (exists bool, err error) {
+	if err := s.conn.QueryRow(ctx, `SELECT EXISTS (`+uniqueKeySQL+`)`).Scan(&exists); err != nil {
+		return false, fmt.Errorf("look for the unique index on the key: %w", err)
+	}
+	return exists, nil
+}
+
+// dropInvalid removes what a CREATE INDEX CONCURRENTLY leaves when it is interrupted: an index of the
+// right name that is kept up to date and never used.
+func (s *session) dropInvalid(ctx context.Context, name string) error {
+	var invalid bool
+	err := s.conn.QueryRow(ctx, `SELECT EXISTS (
+		SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid)`, name).Scan(&invalid)
+	if err != nil {
+		return fmt.Errorf("look for an invalid index %s: %w", name, err)
+	}
+	if !invalid {
+		return nil
+	}
+	return s.exec(ctx, 0, "DROP INDEX CONCURRENTLY IF EXISTS "+pgx.Identifier{name}.Sanitize())
+}
+
+func isLockConflict(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && (pgErr.Code == lockNotAvailable || pgErr.Code == deadlockDetected)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
