@@ -8,7 +8,7 @@
 // each in a transaction of its own, builds indexes concurrently, and never waits in a queue for a
 // lock longer than LAD's own traffic can bear to wait behind it.
 //
-// It refuses to create LAD's tables, to run in a schema without them, and to run twice at once.
+// It refuses to create LAD's tables, to run in a schema without them, and to run twice at once in a database.
 package migrations
 
 import (

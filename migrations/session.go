@@ -27,8 +27,9 @@ type session struct {
 	turn    bool // this session holds the advisory lock
 }
 
-// turnKey is the advisory lock of a schema. Such locks are per database.
-const turnKey = `hashtextextended('followup migrate ' || $1, 0)`
+// turnKey is the advisory lock of a run, one for all schemas of a database: two CREATE INDEX
+// CONCURRENTLY wait for each other's transactions even on different tables, and deadlock.
+const turnKey = `hashtextextended('followup migrate', 0)`
 
 func openSession(ctx context.Context, conn *pgx.Conn, schema string, options Options) (*session, error) {
 	s := &session{conn: conn, schema: schema, options: options}
@@ -63,21 +64,21 @@ func (s *session) requireTables(ctx context.Context) error {
 	return nil
 }
 
-// takeTurn keeps two runs in one schema from meeting. It asks again and again instead of waiting in
+// takeTurn keeps two runs in one database from meeting. It asks again and again instead of waiting in
 // the database: CREATE INDEX CONCURRENTLY waits for every statement that is under way, so a runner
 // that waits for the other there would be waited for by it.
 func (s *session) takeTurn(ctx context.Context) error {
 	deadline := time.Now().Add(s.options.Patience)
 	for {
-		err := s.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+turnKey+`)`, s.schema).Scan(&s.turn)
+		err := s.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+turnKey+`)`).Scan(&s.turn)
 		if err != nil {
-			return fmt.Errorf("wait for other migrations of this schema: %w", err)
+			return fmt.Errorf("wait for other migrations of this database: %w", err)
 		}
 		if s.turn {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("another migration of this schema has been running for %s", s.options.Patience)
+			return fmt.Errorf("another migration has been running in this database for %s", s.options.Patience)
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return err
@@ -92,7 +93,7 @@ func (s *session) close(ctx context.Context) error {
 	}
 	_, err := s.conn.Exec(ctx, "RESET search_path; RESET statement_timeout; RESET lock_timeout")
 	if s.turn {
-		_, unlockErr := s.conn.Exec(ctx, `SELECT pg_advisory_unlock(`+turnKey+`)`, s.schema)
+		_, unlockErr := s.conn.Exec(ctx, `SELECT pg_advisory_unlock(`+turnKey+`)`)
 		err = errors.Join(err, unlockErr)
 	}
 	if err != nil {

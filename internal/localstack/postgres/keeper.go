@@ -41,17 +41,18 @@ type keeper struct {
 	tail []string
 }
 
-func startKeeper(binDir, password string, settings map[string]string, options Options) (*keeper, error) {
+func startKeeper(ctx context.Context, binDir, password string, settings map[string]string, options Options) (*keeper, error) {
 	credential, err := serverCredential(os.Geteuid())
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"-c", keeperScript, "keeper", binDir, tempDir(options.TempDir, credential)}
+	args := []string{"-c", keeperScript, "keeper", binDir, tempDir(ctx, options.TempDir, credential)}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		args = append(args, "-c", name+"="+settings[name])
 	}
 
-	command := exec.Command("/bin/sh", args...)
+	// The context is the start's; the server outlives it.
+	command := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", args...)
 	command.Dir = "/"
 	command.Env = keeperEnvironment()
 	// A session of its own: a Ctrl-C in our terminal must not reach the server before its clients
@@ -159,14 +160,14 @@ func serverCredential(euid int) (*syscall.Credential, error) {
 }
 
 // tempDir is where the keeper makes its folder. The account it runs as must be able to write there.
-func tempDir(wanted string, credential *syscall.Credential) string {
+func tempDir(ctx context.Context, wanted string, credential *syscall.Credential) string {
 	if wanted == "" {
 		wanted = os.TempDir()
 	}
 	if credential == nil {
 		return wanted
 	}
-	probe := exec.Command("/bin/sh", "-c", `test -w "$1" && test -x "$1"`, "probe", wanted)
+	probe := exec.CommandContext(ctx, "/bin/sh", "-c", `test -w "$1" && test -x "$1"`, "probe", wanted)
 	probe.Dir = "/"
 	probe.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
 	if probe.Run() != nil {

@@ -129,7 +129,7 @@ func fetch(ctx context.Context, cache, repository string) (Binaries, error) {
 		return Binaries{}, fmt.Errorf("fetch PostgreSQL: %w", err)
 	}
 	installation := filepath.Join(cache, "postgres-"+string(embedded.V16))
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return Binaries{}, fmt.Errorf("fetch PostgreSQL: %w", err)
 	}
@@ -147,11 +147,17 @@ func fetch(ctx context.Context, cache, repository string) (Binaries, error) {
 	}
 
 	fetched := make(chan error, 1)
+	logs := libraryLogs()
 	go func() {
 		server := embedded.NewDatabase(config)
 		err := server.Start()
 		if err == nil {
 			err = server.Stop()
+		}
+		for log := range libraryLogs() {
+			if !logs[log] {
+				_ = os.Remove(log)
+			}
 		}
 		fetched <- errors.Join(err, os.RemoveAll(scratch))
 	}()
@@ -165,4 +171,14 @@ func fetch(ctx context.Context, cache, repository string) (Binaries, error) {
 		return Binaries{}, fmt.Errorf("fetch PostgreSQL: %w (%w)", err, inspectErr)
 	}
 	return binaries, nil
+}
+
+// libraryLogs are the files that the library leaves in the temporary folder when initdb fails.
+func libraryLogs() map[string]bool {
+	found, _ := filepath.Glob(filepath.Join(os.TempDir(), "embedded_postgres_log*")) // the pattern is well-formed
+	logs := map[string]bool{}
+	for _, log := range found {
+		logs[log] = true
+	}
+	return logs
 }

@@ -86,7 +86,7 @@ func start(ctx context.Context, binaries Binaries, options Options) (*Server, er
 	var err error
 	for range portAttempts {
 		var port int
-		if port, err = freePort(); err != nil {
+		if port, err = freePort(ctx); err != nil {
 			return nil, err
 		}
 		var server *Server
@@ -104,7 +104,7 @@ func start(ctx context.Context, binaries Binaries, options Options) (*Server, er
 func startOn(ctx context.Context, port int, binaries Binaries, options Options) (*Server, error) {
 	server := &Server{port: port, password: rand.Text()}
 	var err error
-	if server.keeper, err = startKeeper(binaries.Dir, server.password, serverSettings(port, options), options); err != nil {
+	if server.keeper, err = startKeeper(ctx, binaries.Dir, server.password, serverSettings(port, options), options); err != nil {
 		return nil, err
 	}
 	if err := server.awaitReady(ctx); err != nil {
@@ -226,8 +226,9 @@ func (s *Server) exec(ctx context.Context, statement string) error {
 	return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
 }
 
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
