@@ -18,7 +18,7 @@ const sweepEvery = 5 * time.Second
 func newDev() *cobra.Command {
 	var o stack.Options
 	var logFile string
-	var quiet bool
+	var quiet, example bool
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run the whole system on this machine",
@@ -28,7 +28,10 @@ booking endpoint, and the two functions as processes of their own, as deployed.
 
 When everything answers, it prints one line, "ready: http://…", on standard
 output. What it does meanwhile, and what the functions log, goes to standard
-error. It ends, and leaves nothing behind, on Ctrl-C.`,
+error. It ends, and leaves nothing behind, on Ctrl-C.
+
+The settings of the functions (FOLLOWUP_…, VOICE_AGENT_…; see the README) are
+taken from the environment where they are set there.`,
 		Example: `  followup dev
   curl -s localhost:8080/api/tenants
   curl -s localhost:8080/api/deals-pipeline/bookings -H "X-Tenant-Id: $TENANT" -H "Content-Type: application/json" \
@@ -44,7 +47,7 @@ error. It ends, and leaves nothing behind, on Ctrl-C.`,
 			o.FunctionLog = functionLog
 			o.Progress = progress(cmd)
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			return runDev(cmd, o)
+			return runDev(cmd, o, example)
 		},
 	}
 	flags := cmd.Flags()
@@ -54,12 +57,13 @@ error. It ends, and leaves nothing behind, on Ctrl-C.`,
 	flags.StringVar(&o.VoiceAgent, "voice-agent", "", "use the voice agent at this URL")
 	flags.StringVar(&o.Function, "function", "", "the program that serves the functions (default: `function` beside this one)")
 	flags.DurationVar(&o.SweepEvery, "sweep-every", sweepEvery, "how often the sweep runs; in the cloud it is every minute")
+	flags.BoolVar(&example, "example", false, "book one follow-up per tenant, and tell what becomes of each")
 	flags.StringVar(&logFile, "log-file", "", "write what the functions log to this file")
 	flags.BoolVar(&quiet, "quiet", false, "do not show what the functions log")
 	return cmd
 }
 
-func runDev(cmd *cobra.Command, o stack.Options) (err error) {
+func runDev(cmd *cobra.Command, o stack.Options, example bool) (err error) {
 	ctx := cmd.Context()
 	s, err := stack.Start(ctx, o)
 	if err != nil {
@@ -70,6 +74,14 @@ func runDev(cmd *cobra.Command, o stack.Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	fmt.Fprintf(cmd.OutOrStdout(), "ready: %s\n", s.URL)
+	if isTerminal(cmd.ErrOrStderr()) {
+		printHints(cmd.ErrOrStderr(), s.URL, s.Tenants[0].ID, time.Now())
+	}
+	if example {
+		if err := playExample(ctx, cmd.ErrOrStderr(), s); err != nil && ctx.Err() == nil {
+			progress(cmd)("the example did not come to its end: " + err.Error())
+		}
+	}
 	<-ctx.Done()
 	progress(cmd)("stopping")
 	return nil

@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // Exit codes.
@@ -20,22 +22,29 @@ const (
 )
 
 func main() {
-	os.Exit(realMain())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
-func realMain() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := newRoot().ExecuteContext(ctx)
+// run is the command with its words and streams; it returns the exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
 	var usage usageError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "followup: %v\nTry `followup --help`.\n", err)
+		fmt.Fprintf(errOut, "followup: %v\nTry `followup --help`.\n", err)
 		return exitUsage
 	default:
-		fmt.Fprintf(os.Stderr, "followup: %v\n", err)
+		fmt.Fprintf(errOut, "followup: %v\n", err)
 		return exitFailed
 	}
 }
@@ -49,12 +58,25 @@ func newRoot() *cobra.Command {
 		Short:         "Automatic follow-up calls: run them here, and look after them where they run",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          subcommand,
+		RunE:          showHelp,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newDev(), newDemo(), newMigrate())
+	root.AddCommand(newList(), newShow(), newExplain(), newRetry(), newCancel(), newResolve(), newSweep())
 	return root
 }
+
+// subcommand refuses the words of a command that only has subcommands. With
+// cobra's own check a misspelt one would print the help and succeed.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())}
+	}
+	return nil
+}
+
+func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 // exactArgs is cobra's, with an error that counts as wrong usage.
 func exactArgs(n int) cobra.PositionalArgs {
@@ -64,4 +86,10 @@ func exactArgs(n int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// isTerminal reports whether a person sits at the stream.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"lad.internal/followup/migrations"
 )
@@ -37,7 +37,8 @@ The login must be that of the owner of LAD's tables. It is taken from
 --database-url or else from DATABASE_URL. Every statement is safe to run twice,
 indexes are built concurrently, and no lock that LAD's traffic would have to
 wait for is held or waited for longer than half a second at a time.`,
-		Args: cobra.NoArgs,
+		Args: subcommand,
+		RunE: showHelp,
 	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&f.databaseURL, "database-url", "", "the owner's login (default: $DATABASE_URL)")
@@ -139,11 +140,17 @@ func (f *migrateFlags) confirmDown(cmd *cobra.Command) error {
 	if f.yes {
 		return nil
 	}
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
+	if !isTerminal(cmd.InOrStdin()) {
 		return usageError{errors.New("migrate down deletes the state of all follow-ups: say --yes")}
 	}
-	fmt.Fprint(cmd.OutOrStdout(), "This deletes the state of all follow-ups: which calls were made, and which are planned. Type yes to go on: ")
-	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	return askYes(cmd.InOrStdin(), cmd.ErrOrStderr(),
+		"This deletes the state of all follow-ups: which calls were made, and which are planned. Type yes to go on: ")
+}
+
+// askYes asks a person, and returns an error unless the answer is yes.
+func askYes(in io.Reader, out io.Writer, question string) error {
+	fmt.Fprint(out, question)
+	answer, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil || strings.TrimSpace(answer) != "yes" {
 		return errors.New("nothing was changed")
 	}

@@ -20,6 +20,9 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 	ref := in.payload.Ref
 	log := h.Log.With("tenant_id", ref.TenantID.String(), "booking_id", ref.BookingID.String(), "task_revision", in.ticket.Revision)
 
+	// Whoever has waited for a lease's length would be too late to dial.
+	ctx, cancel := context.WithTimeout(ctx, h.Rules.Lease)
+	defer cancel()
 	// All that can fail without dialling fails before the claim.
 	creds, err := h.Agent.Authorize(ctx)
 	if err != nil {
@@ -35,6 +38,9 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 	}
 	d := a.Decision
 	log = log.With("rule", string(d.Rule), "effect", string(d.Effect))
+	if d.Drop == in.ticket.TaskName {
+		d.Drop = "" // the task at work ends by this answer
+	}
 	switch d.Effect {
 	case followup.Dial:
 		return h.dial(context.WithoutCancel(ctx), log, creds, a, started)
@@ -46,9 +52,7 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 	case followup.Update:
 		log.InfoContext(ctx, "settled the booking without a call", "event", "task_settled",
 			"task_status", string(d.Next.Status), "task_reason", string(d.Next.Reason))
-		if d.Drop != in.ticket.TaskName { // the task at work ends by this answer
-			h.reconciler.Drop(ctx, ref, d)
-		}
+		h.reconciler.Drop(ctx, ref, d)
 	default:
 		log.InfoContext(ctx, "the task has nothing to do", "event", "task_ignored")
 	}
@@ -145,14 +149,16 @@ const (
 func (h *Handler) finish(ctx context.Context, log *slog.Logger, ref followup.Ref, claimed, next followup.Task, budget time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, max(budget, minFinish))
 	defer cancel()
+	unclear := false
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		stored, err := h.finishOnce(ctx, ref, claimed, next)
 		if err == nil {
-			if !stored {
+			if !stored && !unclear { // after an unclear commit it may be our own state that is found
 				log.WarnContext(ctx, "the claim no longer held when its outcome came", "event", "finish_superseded")
 			}
 			return nil
 		}
+		unclear = unclear || errors.Is(err, tenantdb.ErrUnclear)
 		log.WarnContext(ctx, "recording the outcome failed; trying again", "event", "finish_retry", "error", err)
 		select {
 		case <-ctx.Done():
@@ -187,8 +193,8 @@ func (h *Handler) call(ctx context.Context, log *slog.Logger, a tenantdb.Admissi
 	}
 	if b.AgentID != "" {
 		id, err := strconv.ParseInt(b.AgentID, 10, 64)
-		if err != nil {
-			log.WarnContext(ctx, "metadata.agent_id is not an integer; using the default agent", "event", "agent_id_ignored")
+		if err != nil || id < 1 {
+			log.WarnContext(ctx, "metadata.agent_id is not the number of an agent; using the default agent", "event", "agent_id_ignored")
 		} else {
 			call.AgentID = &id
 		}

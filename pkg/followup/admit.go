@@ -50,15 +50,23 @@ var (
 //
 // As in Plan the first line that fits decides, and the order matters.
 func (r Rules) Admit(b *Booking, lead Lead, t Ticket, now time.Time) Decision {
-	if b == nil {
+	return r.admit(b, lead, t, now, nil)
+}
+
+// admit also tells asked, unless it is nil, of each rule that it asks.
+func (r Rules) admit(b *Booking, lead Lead, t Ticket, now time.Time, asked func(Rule, bool)) Decision {
+	s := sight{asked: asked}
+	if s.ask(RuleAbsent, b == nil) {
 		return Decision{Effect: None, Rule: RuleAbsent}
 	}
-	s := r.look(*b, now)
+	s = r.look(*b, now)
+	s.asked = asked
 	for _, l := range admitTable {
-		if l.fits(s, t, lead) {
+		if s.ask(l.rule, l.fits(s, t, lead)) {
 			return l.answer(s).above(t)
 		}
 	}
+	s.ask(RuleAdmitted, true)
 	return s.claim(t)
 }
 

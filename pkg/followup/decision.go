@@ -69,6 +69,7 @@ type sight struct {
 	now   time.Time
 	b     Booking
 	key   string
+	asked func(Rule, bool) // told of each rule that is asked; may be nil
 }
 
 func (r Rules) look(b Booking, now time.Time) sight {

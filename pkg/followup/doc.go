@@ -1,6 +1,7 @@
 // Package followup holds the rules of automatic follow-up calls: what should
 // become of a booking now ([Rules.Plan]), whether a task that has just fired
-// may dial ([Rules.Admit]), and what an outcome makes of the row ([Finish]).
+// may dial ([Rules.Admit]), what an outcome makes of the row ([Rules.Finish]),
+// and what a person may do about it ([Rules.Retry] and its neighbours).
 //
 // The rules are pure functions of a row and a time. The package refuses to do
 // any I/O, to read a clock or the environment, or to know how a row is stored,

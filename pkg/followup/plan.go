@@ -8,13 +8,18 @@ import "time"
 // The first line that fits decides, and the order matters: an exhaustive search
 // over these lines finds a second call, or a row that is never called, when one
 // is moved or removed.
-func (r Rules) Plan(b *Booking, now time.Time) Decision {
-	if b == nil {
+func (r Rules) Plan(b *Booking, now time.Time) Decision { return r.plan(b, now, nil) }
+
+// plan also tells asked, unless it is nil, of each rule that it asks.
+func (r Rules) plan(b *Booking, now time.Time, asked func(Rule, bool)) Decision {
+	s := sight{asked: asked}
+	if s.ask(RuleAbsent, b == nil) {
 		return Decision{Effect: None, Rule: RuleAbsent}
 	}
-	s := r.look(*b, now)
+	s = r.look(*b, now)
+	s.asked = asked
 	for _, l := range planTable {
-		if l.fits(s) {
+		if s.ask(l.rule, l.fits(s)) {
 			return l.answer(s)
 		}
 	}

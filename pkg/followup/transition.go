@@ -51,11 +51,12 @@ func (s sight) hold() Decision {
 // far ahead, in which case a sweep will arm it.
 func (s sight) arm(rule Rule) Decision {
 	switch {
-	case s.late():
+	case s.ask(RuleExpired, s.late()):
 		return s.expire()
-	case s.beyondHorizon():
+	case s.ask(RuleBeyond, s.beyondHorizon()):
 		return s.park()
 	}
+	s.ask(RuleArm, true)
 	next := s.b.Task
 	next.Status, next.Reason = Scheduled, ""
 	next.Revision++

@@ -162,19 +162,22 @@ func (w *walk) pass(t *rapid.T) {
 	w.now = w.now.Add(rapid.SampledFrom([]time.Duration{tick, 10 * time.Second, lease + tick, grace + tick, time.Hour}).Draw(t, "time passes"))
 }
 
-// operate resolves and stops as the command does; an operator knows the truth.
+// operate does what the command lets a person do; an operator knows the truth.
+// Between looking and doing nothing comes in: the guards see to that.
 func (w *walk) operate(t *rapid.T) {
-	task := &w.row.Task
-	switch {
+	var d Decision
+	var err error
+	switch task := w.row.Task; {
+	case task.is(Failed, OutcomeUnknown) && slices.Contains(w.rung, ring{key: task.Key, at: task.ClaimedAt}):
+		d, err = w.rules.ResolveCalled(w.row, "", w.now)
 	case task.is(Failed, OutcomeUnknown):
-		if slices.Contains(w.rung, ring{key: task.Key, at: task.ClaimedAt}) {
-			task.Status, task.Reason, task.ExecutedAt = Executed, "", task.ClaimedAt
-		} else {
-			task.Status, task.Reason = Pending, ""
-			task.Revision++
-		}
-	case task.is(Failed, NotStarted), task.is(Cancelled, ByOperator), task.is(Failed, Rejected):
-		task.Status, task.Reason = Pending, ""
-		task.Revision++
+		d, err = w.rules.ResolveNotCalled(w.row, w.now)
+	case rapid.Bool().Draw(t, "retries"):
+		d, err = w.rules.Retry(w.row, w.now)
+	default:
+		d, err = w.rules.Cancel(w.row, w.now)
+	}
+	if err == nil {
+		w.row.Task = d.Next
 	}
 }

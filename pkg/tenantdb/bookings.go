@@ -12,9 +12,15 @@ import (
 	"lad.internal/followup/pkg/followup"
 )
 
-// scheduledAt is how a booking's time is read and compared: an infinite one is
-// none. Columns that LAD may leave NULL are read and compared as the value that
-// followup takes NULL for.
+// A booking's time that is infinite is none. Columns that LAD may leave NULL are
+// read and compared as the value that followup takes NULL for: of a time that is
+// Go's zero, 1 January of the year 1, so that a row which holds that very time
+// can be updated, too.
+//
+// The types of what is read do not depend on the schema: LAD's columns may be
+// varchar(50) here and text there, timestamptz or timestamptz(6), and a prepared
+// statement that serves both may not change its result's (a CASE has no
+// precision).
 const (
 	bookingColumns = `
 	id, tenant_id, lead_id, assigned_user_id,
@@ -23,8 +29,9 @@ const (
 	CASE WHEN isfinite(created_at) THEN created_at END,
 	COALESCE(status::text, ''), COALESCE(is_deleted, false), COALESCE(agent_id, ''),
 	COALESCE(task_status::text, 'pending'), COALESCE(task_reason::text, ''), COALESCE(task_name::text, ''),
-	task_scheduled_at, task_revision, planned_for, COALESCE(execution_attempts, 0),
-	claimed_at, executed_at, COALESCE(call_id, ''), COALESCE(last_execution_error::text, ''),
+	CASE WHEN isfinite(task_scheduled_at) THEN task_scheduled_at END, task_revision, planned_for,
+	COALESCE(execution_attempts, 0)::integer,
+	claimed_at, CASE WHEN isfinite(executed_at) THEN executed_at END, COALESCE(call_id, ''), COALESCE(last_execution_error::text, ''),
 	COALESCE(idempotency_key::text, '')`
 
 	selectBookingSQL = `SELECT clock_timestamp(),` + bookingColumns + `
@@ -53,7 +60,7 @@ WHERE tenant_id = $1 AND id = $2`
 	claimed_at = $10, executed_at = $11, call_id = NULLIF($12, ''),
 	last_execution_error = NULLIF($13, ''), idempotency_key = NULLIF($14, '')
 WHERE tenant_id = $1 AND id = $2
-	AND (CASE WHEN isfinite(scheduled_at) THEN scheduled_at END) IS NOT DISTINCT FROM $15
+	AND COALESCE(CASE WHEN isfinite(scheduled_at) THEN scheduled_at END, '0001-01-01 00:00:00+00') = $15
 	AND COALESCE(status::text, '') = $16
 	AND COALESCE(is_deleted, false) = $17
 	AND COALESCE(idempotency_key::text, '') = $18
@@ -80,6 +87,7 @@ WHERE tenant_id = $1 AND id = $2
 func (db *DB) Booking(ctx context.Context, ref followup.Ref) (b *followup.Booking, now time.Time, err error) {
 	err = db.inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
 		b, now, err = queryBooking(ctx, tx, selectBookingSQL, ref)
+		now = db.clock(now)
 		return err
 	})
 	if errors.Is(err, errUnknownTenant) {
@@ -129,9 +137,12 @@ func (db *DB) Admit(ctx context.Context, ref followup.Ref, decide func(*followup
 		if err != nil {
 			return err
 		}
-		a = Admission{Decision: decide(b, lead, now), Booking: b, Lead: lead}
+		a = Admission{Decision: decide(b, lead, db.clock(now)), Booking: b, Lead: lead}
 		switch a.Decision.Effect {
 		case followup.Update, followup.Dial:
+			if b == nil {
+				return fmt.Errorf("asked to %s a booking that is not there", a.Decision.Effect)
+			}
 			stored, err := updateTask(ctx, tx, *b, a.Decision.Next)
 			if err == nil && !stored {
 				err = errors.New("the locked row has moved")
@@ -209,7 +220,7 @@ func updateTask(ctx context.Context, tx pgx.Tx, seen followup.Booking, next foll
 		nullTime(next.DueAt), next.Revision, nullTime(next.PlannedFor), next.Attempts,
 		nullTime(next.ClaimedAt), nullTime(next.ExecutedAt), next.CallID,
 		next.LastError, next.Key,
-		nullTime(seen.ScheduledAt), string(seen.Status), seen.Deleted, seen.Task.Key,
+		seen.ScheduledAt, string(seen.Status), seen.Deleted, seen.Task.Key,
 		string(seen.Task.Status), string(seen.Task.Reason), seen.Task.Revision, seen.Task.Attempts)
 	if err != nil {
 		return false, fmt.Errorf("store task state: %w", err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -35,6 +36,10 @@ type Config struct {
 	LockTimeout time.Duration `env:"DB_LOCK_TIMEOUT, default=2s"`
 	// StatementTimeout bounds each statement.
 	StatementTimeout time.Duration `env:"DB_STATEMENT_TIMEOUT, default=15s"`
+
+	// Clock makes the time that counts out of the database's. Nil leaves it as it
+	// is; tests let days pass with it.
+	Clock func(database time.Time) time.Time
 }
 
 // maxIdentifier is PostgreSQL's limit for names, in bytes (NAMEDATALEN - 1).
@@ -89,6 +94,10 @@ func checkIdentifier(name string) error {
 		return fmt.Errorf("the name has %d bytes, PostgreSQL allows %d", len(name), maxIdentifier)
 	case strings.ContainsRune(name, 0):
 		return fmt.Errorf("the name contains a NUL")
+	case !utf8.ValidString(name):
+		return fmt.Errorf("the name is not UTF-8")
+	case name == "$user" || strings.HasPrefix(name, "pg_"):
+		return fmt.Errorf("PostgreSQL keeps the name %s for itself", name) // in search_path even when quoted
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"cloud.google.com/go/cloudsqlconn"
@@ -32,6 +33,7 @@ type DB struct {
 	pool     *pgxpool.Pool
 	tenants  directory
 	timeouts timeouts
+	clock    func(time.Time) time.Time
 	dialer   *cloudsqlconn.Dialer // nil without Cloud SQL
 }
 
@@ -42,11 +44,14 @@ type timeouts struct{ lock, statement string }
 // Open prepares the pool. It connects when it is first used: a database that
 // is down must not keep an instance from starting, since whoever called it will
 // call again.
-func Open(ctx context.Context, c Config) (*DB, error) {
+func Open(ctx context.Context, c Config) (*DB, error) { return open(ctx, c) }
+
+// open takes options that a test's Cloud SQL needs and Google's does not.
+func open(ctx context.Context, c Config, cloudSQL ...cloudsqlconn.Option) (*DB, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("configure database: %w", err)
 	}
-	pc, dialer, err := poolConfig(ctx, c)
+	pc, dialer, err := poolConfig(ctx, c, cloudSQL)
 	if err != nil {
 		return nil, err
 	}
@@ -54,9 +59,12 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)
 	}
-	db := &DB{pool: pool, dialer: dialer, timeouts: timeouts{
+	db := &DB{pool: pool, dialer: dialer, clock: c.Clock, timeouts: timeouts{
 		lock: milliseconds(c.LockTimeout), statement: milliseconds(c.StatementTimeout),
 	}}
+	if db.clock == nil {
+		db.clock = func(database time.Time) time.Time { return database }
+	}
 	if c.Schema != "" {
 		db.tenants = &shared{db: db, name: c.Schema}
 	} else {
@@ -64,7 +72,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read TENANT_REGISTRY: %w", err)
 		}
-		db.tenants = newRegistry(db, relation, c.RegistryTTL)
+		db.tenants = newRegistry(db, relation, c.RegistryTTL, c.StatementTimeout)
 	}
 	return db, nil
 }
@@ -81,7 +89,7 @@ func (db *DB) Close() error {
 	return nil
 }
 
-func poolConfig(ctx context.Context, c Config) (*pgxpool.Config, *cloudsqlconn.Dialer, error) {
+func poolConfig(ctx context.Context, c Config, cloudSQL []cloudsqlconn.Option) (*pgxpool.Config, *cloudsqlconn.Dialer, error) {
 	dsn := c.URL.Reveal()
 	if dsn == "" {
 		dsn = "sslmode=disable" // the connector brings its own TLS
@@ -99,7 +107,7 @@ func poolConfig(ctx context.Context, c Config) (*pgxpool.Config, *cloudsqlconn.D
 	}
 	// Lazy refresh: between requests an instance may have no CPU to refresh
 	// certificates in the background (cloudsqlconn, WithLazyRefresh).
-	dialer, err := cloudsqlconn.NewDialer(ctx, cloudsqlconn.WithIAMAuthN(), cloudsqlconn.WithLazyRefresh())
+	dialer, err := cloudsqlconn.NewDialer(ctx, append(cloudSQL, cloudsqlconn.WithIAMAuthN(), cloudsqlconn.WithLazyRefresh())...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open Cloud SQL connector: %w", err)
 	}
@@ -146,11 +154,19 @@ func (db *DB) inTenant(ctx context.Context, tenant uuid.UUID, fn func(pgx.Tx) er
 	return err
 }
 
-// inTx runs fn in a transaction.
-func (db *DB) inTx(ctx context.Context, fn func(pgx.Tx) error) (err error) {
+func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
-		return classify(fmt.Errorf("acquire connection: %w", err), ErrBusy)
+		return nil, classify(fmt.Errorf("acquire connection: %w", err), ErrBusy)
+	}
+	return conn, nil
+}
+
+// inTx runs fn in a transaction.
+func (db *DB) inTx(ctx context.Context, fn func(pgx.Tx) error) (err error) {
+	conn, err := db.acquire(ctx)
+	if err != nil {
+		return err
 	}
 	defer conn.Release()
 	tx, err := conn.Begin(ctx)
@@ -167,21 +183,38 @@ func (db *DB) inTx(ctx context.Context, fn func(pgx.Tx) error) (err error) {
 	if err := fn(tx); err != nil {
 		return classify(err, nil)
 	}
-	if err := tx.Commit(ctx); err != nil {
-		return classify(fmt.Errorf("commit: %w", err), commitError(err))
-	}
-	return nil
+	return commit(ctx, tx)
 }
 
-// commitError says whether a failed COMMIT may have taken effect. PostgreSQL's
-// own refusal proves that it has not, and so does an error from before anything
-// was sent; any other leaves it open.
-func commitError(err error) error {
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) || errors.Is(err, pgx.ErrTxCommitRollback) || pgconn.SafeToRetry(err) {
-		return nil
+// commit commits. A COMMIT that has failed may have taken effect all the same:
+// only PostgreSQL's own refusal proves that it has not. pgconn.SafeToRetry does
+// not: pgx 5.10.0 reports an answer that was lost as "conn closed", of which
+// SafeToRetry says that nothing was sent. So what it would prove is asked
+// before.
+func commit(ctx context.Context, tx pgx.Tx) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("not committed: %w", err)
 	}
-	return ErrUnclear
+	if tx.Conn().IsClosed() {
+		return fmt.Errorf("not committed: %w", pgconn.ErrConnClosed)
+	}
+	err := tx.Commit(ctx)
+	var answer *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &answer) && refusal(answer), errors.Is(err, pgx.ErrTxCommitRollback):
+		return fmt.Errorf("commit: %w", err)
+	default:
+		return fmt.Errorf("commit: %w: %w", ErrUnclear, err)
+	}
+}
+
+// refusal: the transaction was rolled back. FATAL ends a connection, and a
+// pooler says so of the server's when it loses that in mid-COMMIT (PgBouncer:
+// FATAL, 08P01), which proves nothing; nor do the SQLSTATEs that say as much.
+func refusal(e *pgconn.PgError) bool {
+	return e.SeverityUnlocalized == "ERROR" && e.Code != completionUnknown && !strings.HasPrefix(e.Code, connectionException)
 }
 
 // SQLSTATE codes (PostgreSQL documentation, appendix A).
@@ -190,6 +223,9 @@ const (
 	undefinedTable   = "42P01"
 	undefinedColumn  = "42703"
 	tooManyConns     = "53300"
+
+	completionUnknown   = "40003"
+	connectionException = "08" // a class
 )
 
 // classify adds what callers tell apart to an error's chain.

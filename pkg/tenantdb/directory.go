@@ -64,6 +64,7 @@ const maxCached = 50_000
 type registry struct {
 	db        *DB
 	ttl       time.Duration
+	timeout   time.Duration // bounds a question: no transaction's timeouts do here
 	lookupSQL string
 	listSQL   string
 
@@ -78,10 +79,10 @@ type cached struct {
 
 // newRegistry composes the only two statements of this package whose text
 // depends on a setting; the name is quoted by pgx.
-func newRegistry(db *DB, relation pgx.Identifier, ttl time.Duration) *registry {
+func newRegistry(db *DB, relation pgx.Identifier, ttl, timeout time.Duration) *registry {
 	from := ` FROM ` + relation.Sanitize()
 	return &registry{
-		db: db, ttl: ttl, cache: map[uuid.UUID]cached{},
+		db: db, ttl: ttl, timeout: timeout, cache: map[uuid.UUID]cached{},
 		lookupSQL: `SELECT schema_name::text` + from + ` WHERE tenant_id = $1`,
 		listSQL:   `SELECT tenant_id` + from + ` WHERE schema_name IS NOT NULL ORDER BY tenant_id`,
 	}
@@ -103,18 +104,18 @@ func (r *registry) schema(ctx context.Context, tenant uuid.UUID) (string, error)
 }
 
 func (r *registry) lookup(ctx context.Context, tenant uuid.UUID) (string, error) {
-	rows, err := r.db.pool.Query(ctx, r.lookupSQL, tenant)
-	if err != nil {
-		return "", err
-	}
-	name, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[*string])
+	var name *string
+	err := r.ask(ctx, r.lookupSQL, func(rows pgx.Rows) (err error) {
+		name, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[*string])
+		return err
+	}, tenant)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return "", nil
 	case errors.Is(err, pgx.ErrTooManyRows):
 		return "", errors.New("the registry names more than one schema")
 	case err != nil:
-		return "", classify(err, nil)
+		return "", err
 	case name == nil:
 		return "", nil
 	}
@@ -124,16 +125,27 @@ func (r *registry) lookup(ctx context.Context, tenant uuid.UUID) (string, error)
 	return *name, nil
 }
 
-func (r *registry) list(ctx context.Context) ([]uuid.UUID, error) {
-	rows, err := r.db.pool.Query(ctx, r.listSQL)
+func (r *registry) list(ctx context.Context) (tenants []uuid.UUID, err error) {
+	err = r.ask(ctx, r.listSQL, func(rows pgx.Rows) (err error) {
+		tenants, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	return tenants, err
+}
+
+func (r *registry) ask(ctx context.Context, sql string, collect func(pgx.Rows) error, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	conn, err := r.db.acquire(ctx)
 	if err != nil {
-		return nil, classify(err, nil)
+		return err
 	}
-	tenants, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	defer conn.Release()
+	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {
-		return nil, classify(err, nil)
+		return err
 	}
-	return tenants, nil
+	return collect(rows)
 }
 
 func (r *registry) cached(tenant uuid.UUID) (schema string, known bool) {

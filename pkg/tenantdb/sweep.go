@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -33,33 +34,46 @@ var Concerns = []Concern{LeaseOver, NotLive, Withdrawn, Changed, Due, Overdue}
 // conditions are in the words of the views' columns, which are those of the
 // indexes. All operators on columns are leakproof, or the planner could not use
 // them below the views' security barrier.
+//
+// What is historic is said as Plan says it: a row that has been armed is seen to
+// its end, however old. Where since bounds wanted_at alone, so that the index
+// can skip what is older (Due, Withdrawn, Changed), armed rows that LAD has
+// moved to before it are left to their events.
 var concernSQL = map[Concern]string{
+	// A task_status of NULL, which LAD's own form of migration 001 allows, is
+	// pending.
 	Due: `SELECT wanted_at, id FROM followup_bookings
-WHERE tenant_id = @tenant AND task_status = 'pending' AND booking_kind = ANY (@kinds) AND live
-	AND wanted_at >= @since AND wanted_at <= now() + @horizon::interval
+WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) AND booking_kind = ANY (@kinds) AND live
+	AND wanted_at >= @since AND wanted_at <= @horizon
 	AND (wanted_at, id) > (@at, @id)
 ORDER BY wanted_at, id LIMIT @limit`,
 
 	Withdrawn: `SELECT wanted_at, id FROM followup_bookings
-WHERE tenant_id = @tenant AND task_status = 'pending' AND booking_kind = ANY (@kinds) AND NOT live
+WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) AND booking_kind = ANY (@kinds) AND NOT live
 	AND wanted_at >= @since
 	AND (wanted_at, id) > (@at, @id)
 ORDER BY wanted_at, id LIMIT @limit`,
 
 	Overdue: `SELECT checked_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND live
-	AND checked_at < now() - @grace::interval
+	AND checked_at < @overdue
+	AND (task_revision > 0 OR wanted_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
 
 	NotLive: `SELECT checked_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND NOT live
+	AND (task_revision > 0 OR wanted_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
 
+	// The lease runs from the claim alone, which may be earlier than
+	// checked_at. The index holds only what is being called right now, so that
+	// reading it to the end is cheap.
 	LeaseOver: `SELECT checked_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND task_status = 'in_progress'
-	AND checked_at < now() - @lease::interval
+	AND COALESCE(claimed_at, '-infinity') < @lapsed
+	AND (task_revision > 0 OR wanted_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
 
@@ -91,14 +105,18 @@ func (db *DB) Candidates(ctx context.Context, tenant uuid.UUID, c Concern, rules
 	if !after.at.Valid {
 		after.at = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
 	}
-	args := pgx.NamedArgs{
-		"tenant": tenant, "at": after.at, "id": after.id, "limit": limit,
-		"kinds": rules.Kinds(), "since": rules.ActiveSince,
-		"horizon": rules.Horizon, "grace": rules.Grace, "lease": rules.Lease,
-	}
 	var page []Cursor
 	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, sql, args)
+		var now time.Time
+		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
+			return fmt.Errorf("read clock: %w", err)
+		}
+		now = db.clock(now)
+		rows, err := tx.Query(ctx, sql, pgx.NamedArgs{
+			"tenant": tenant, "at": after.at, "id": after.id, "limit": limit,
+			"kinds": rules.Kinds(), "since": rules.ActiveSince,
+			"horizon": now.Add(rules.Horizon), "overdue": now.Add(-rules.Grace), "lapsed": now.Add(-rules.Lease),
+		})
 		if err != nil {
 			return err
 		}

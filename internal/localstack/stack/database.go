@@ -31,12 +31,14 @@ const (
 	// registryName is the table of tenant → schema, in a schema beside the
 	// tenants'.
 	registryName = "followup_dev.tenants"
+	// connectTime bounds the wait for a database that was given.
+	connectTime = 10 * time.Second
 )
 
 // startDatabase sets the tenants up, in a throw-away server or in the database
 // that was given.
 func (s *Stack) startDatabase(ctx context.Context) error {
-	ownerURL, prepare := s.options.DatabaseURL, func(context.Context) error { return nil }
+	ownerURL := s.options.DatabaseURL
 	if ownerURL == "" {
 		s.options.Progress("starting a throw-away PostgreSQL")
 		server, err := postgres.Start(ctx, postgres.Options{Logger: s.options.Log})
@@ -47,23 +49,21 @@ func (s *Stack) startDatabase(ctx context.Context) error {
 		s.onClose(server.Stop)
 		password := randomToken()
 		ownerURL = server.URL(ownerRole, password, databaseName)
-		prepare = func(ctx context.Context) error { return createOwner(ctx, server, password) }
-	}
-	if err := prepare(ctx); err != nil {
-		return err
+		if err := createOwner(ctx, server, password); err != nil {
+			return err
+		}
 	}
 	s.options.Progress("creating two tenants")
-	// The password is derived, so that two stacks on one server agree on it.
-	sum := sha256.Sum256([]byte("followup dev " + ownerURL))
-	appPassword := hex.EncodeToString(sum[:16])
-	if err := s.createTenants(ctx, ownerURL, appPassword); err != nil {
-		return fmt.Errorf("set up the tenants: %w", err)
-	}
-	appURL, err := withUser(ownerURL, appRole, appPassword)
+	appPassword, err := derivePassword(ownerURL)
 	if err != nil {
 		return err
 	}
-	s.AppURL = appURL
+	if s.AppURL, err = withUser(ownerURL, appRole, appPassword); err != nil {
+		return err
+	}
+	if err := s.createTenants(ctx, ownerURL, appPassword); err != nil {
+		return fmt.Errorf("set up the tenants: %w", err)
+	}
 	return nil
 }
 
@@ -87,7 +87,9 @@ func createOwner(ctx context.Context, server *postgres.Server, password string) 
 }
 
 func (s *Stack) createTenants(ctx context.Context, ownerURL, appPassword string) error {
-	conn, err := pgx.Connect(ctx, ownerURL)
+	patience, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	conn, err := pgx.Connect(patience, ownerURL)
 	if err != nil {
 		return fmt.Errorf("connect as LAD's owner: %w", err)
 	}
@@ -138,11 +140,30 @@ func (s *Stack) createTenant(ctx context.Context, conn *pgx.Conn, id uuid.UUID, 
 	return err
 }
 
-// withUser is the same database for another login.
-func withUser(databaseURL, user, password string) (string, error) {
+// derivePassword makes the functions' password of the owner's login. A role
+// belongs to the whole server, so two stacks in two of its databases must agree.
+func derivePassword(ownerURL string) (string, error) {
+	u, err := parseURL(ownerURL)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte("followup dev " + u.Host + u.User.String()))
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+func parseURL(databaseURL string) (*url.URL, error) {
 	u, err := url.Parse(databaseURL)
 	if err != nil || u.Host == "" && u.Query().Get("host") == "" {
-		return "", errors.New("--database-url must be a URL, as postgres://owner:password@localhost:5432/lad")
+		return nil, errors.New("--database-url must be a URL, as postgres://owner:password@localhost:5432/lad")
+	}
+	return u, nil
+}
+
+// withUser is the same database for another login.
+func withUser(databaseURL, user, password string) (string, error) {
+	u, err := parseURL(databaseURL)
+	if err != nil {
+		return "", err
 	}
 	u.User = url.UserPassword(user, password)
 	return u.String(), nil

@@ -1,16 +1,13 @@
 package stack
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,27 +24,18 @@ const (
 	invoker = "task-invoker@local-project.iam.gserviceaccount.com"
 )
 
+// The functions' entry points.
+const (
+	execute  = "ExecuteFollowUp"
+	schedule = "ScheduleFollowUp"
+)
+
 // stopGrace is what Cloud Run gives an instance, and a little for this machine.
 const stopGrace = 12 * time.Second
 
-// function is one of the two functions: a process that is started again when it
-// ends, as Cloud Run starts another instance.
-type function struct {
-	name    string
-	url     string
-	command func() *exec.Cmd
-
-	mu      sync.Mutex
-	current *process.Process
-}
-
 func (s *Stack) startFunctions(ctx context.Context) error {
-	program, err := s.program(ctx)
-	if err != nil {
-		return err
-	}
-	s.processes, err = process.NewGroup()
-	if err != nil {
+	var err error
+	if s.processes, err = process.NewGroup(); err != nil {
 		return err
 	}
 	stopping := make(chan struct{})
@@ -58,12 +46,11 @@ func (s *Stack) startFunctions(ctx context.Context) error {
 		supervisors.Wait()
 		return err
 	})
-
-	executePort, err := freePort(ctx)
+	program, err := s.program(ctx)
 	if err != nil {
 		return err
 	}
-	schedulePort, err := freePort(ctx)
+	urls, err := freeURLs(ctx, 2)
 	if err != nil {
 		return err
 	}
@@ -72,11 +59,10 @@ func (s *Stack) startFunctions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	executeURL := "http://127.0.0.1:" + executePort
-	env := s.functionEnv(executeURL, agentURL, secret)
-	out := &lines{w: s.options.FunctionLog}
-	s.execute = newFunction("ExecuteFollowUp", program, executePort, env, out)
-	s.schedule = newFunction("ScheduleFollowUp", program, schedulePort, env, out)
+	env := s.functionEnv(urls[0], agentURL, secret)
+	log := &sharedWriter{w: s.options.FunctionLog}
+	s.execute = &function{name: execute, url: urls[0], program: program, env: env, output: &output{to: log}, log: s.options.Log}
+	s.schedule = &function{name: schedule, url: urls[1], program: program, env: env, output: &output{to: log}, log: s.options.Log}
 	for _, f := range []*function{s.execute, s.schedule} {
 		s.options.Progress("starting " + f.name)
 		if err := f.start(ctx, s.processes); err != nil {
@@ -85,19 +71,6 @@ func (s *Stack) startFunctions(ctx context.Context) error {
 		supervisors.Go(func() { f.supervise(s.processes, stopping) })
 	}
 	return nil
-}
-
-func newFunction(name, program, port string, env []string, out io.Writer) *function {
-	return &function{
-		name: name,
-		url:  "http://127.0.0.1:" + port,
-		command: func() *exec.Cmd {
-			c := exec.Command(program)
-			c.Env = append(slices.Clone(env), "FUNCTION_TARGET="+name, "PORT="+port, "LOCAL_ONLY=true")
-			c.Stdout, c.Stderr = out, out
-			return c
-		},
-	}
 }
 
 // functionEnv is all that a function knows, as in its deployment: nothing of
@@ -143,73 +116,6 @@ var tunable = []string{
 	"DB_MAX_CONNS", "DB_LOCK_TIMEOUT", "DB_STATEMENT_TIMEOUT", "LOG_LEVEL",
 }
 
-// start starts the process and waits until it listens.
-func (f *function) start(ctx context.Context, group *process.Group) error {
-	p, err := group.Start(f.command())
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	f.current = p
-	f.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	address := strings.TrimPrefix(f.url, "http://")
-	for {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, "tcp", address)
-		if err == nil {
-			return conn.Close()
-		}
-		select {
-		case <-p.Ended():
-			return fmt.Errorf("%s ended at its start, see its log: %v", f.name, p.Err())
-		case <-ctx.Done():
-			return fmt.Errorf("%s does not listen on %s: %w", f.name, address, err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-func (f *function) supervise(group *process.Group, stopping <-chan struct{}) {
-	for {
-		f.mu.Lock()
-		p := f.current
-		f.mu.Unlock()
-		<-p.Ended()
-		select {
-		case <-stopping:
-			return
-		case <-time.After(100 * time.Millisecond):
-		}
-		if err := f.start(context.Background(), group); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			select {
-			case <-stopping:
-				return
-			case <-time.After(time.Second):
-			}
-		}
-	}
-}
-
-// Kill sends a signal to a function's process: ScheduleFollowUp or
-// ExecuteFollowUp. Another process takes its place.
-func (s *Stack) Kill(name string, signal syscall.Signal) error {
-	f := s.execute
-	if name == s.schedule.name {
-		f = s.schedule
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.current.Signal(signal)
-}
-
-// ExecuteURL and ScheduleURL are where the functions listen.
-func (s *Stack) ExecuteURL() string { return s.execute.url }
-
-// ScheduleURL is where ScheduleFollowUp listens.
-func (s *Stack) ScheduleURL() string { return s.schedule.url }
-
 // program finds the binary that serves the functions.
 func (s *Stack) program(ctx context.Context) (string, error) {
 	if s.options.Function != "" {
@@ -222,37 +128,51 @@ func (s *Stack) program(ctx context.Context) (string, error) {
 		}
 	}
 	s.options.Progress("building the functions")
-	dir, err := os.MkdirTemp("", "followup-function-")
+	dir, err := s.processes.Folder("followup-function-")
 	if err != nil {
-		return "", fmt.Errorf("make a folder for the functions' program: %w", err)
+		return "", err
 	}
-	s.onClose(func() error { return os.RemoveAll(dir) })
 	program := filepath.Join(dir, "function")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "lad.internal/followup/cmd/function").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("there is no program `function` beside this one, and building it failed (run `make build`): %w\n%s", err, out)
+	if err := s.build(ctx, program); err != nil {
+		return "", fmt.Errorf("there is no program `function` beside this one, and building it failed (run `make build`): %w", err)
 	}
 	return program, nil
 }
 
-func freePort(ctx context.Context) (string, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+// build builds the functions' program, with a compiler that ends with this
+// process.
+func (s *Stack) build(ctx context.Context, program string) error {
+	c := exec.Command("go", "build", "-o", program, "lad.internal/followup/cmd/function")
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
+	p, err := s.processes.Start(c)
 	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+		return err
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, errors.Join(err, l.Close())
+	select {
+	case <-p.Ended():
+	case <-ctx.Done():
+		_ = p.Signal(syscall.SIGTERM) // it may have ended just now
+		<-p.Ended()
+		return context.Cause(ctx)
+	}
+	if p.Err() != nil {
+		return fmt.Errorf("%w\n%s", p.Err(), said.String())
+	}
+	return nil
 }
 
-// lines lets two processes write to one writer without mixing their lines.
-type lines struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
+// freeURLs are addresses of this machine with ports that nobody listens on,
+// each another one.
+func freeURLs(ctx context.Context, n int) (urls []string, err error) {
+	for range n {
+		var lc net.ListenConfig
+		l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer func() { _ = l.Close() }() // nobody has connected
+		urls = append(urls, "http://"+l.Addr().String())
+	}
+	return urls, nil
 }

@@ -48,7 +48,7 @@ func (s *Stack) createQueue(ctx context.Context) error {
 	case codes.OK, codes.AlreadyExists, codes.Unimplemented:
 		return nil
 	default:
-		return fmt.Errorf("create the queue: %w", err)
+		return fmt.Errorf("create the queue on the Cloud Tasks server at %s: %w", address, err)
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -58,11 +57,15 @@ type Options struct {
 	// Log takes the lines of the stack's own parts; nil drops them.
 	Log *slog.Logger
 
-	// Deliveries and Fate disturb the delivery of tasks and events; see
-	// cloudtasks.Options.Deliveries and eventarc.Options.Chaos.
+	// CloudTasksOptions are those of the built-in Cloud Tasks server. Its
+	// Deliveries disturb the delivery of tasks.
 	CloudTasksOptions cloudtasks.Options
-	EventMode         eventarc.Mode
-	EventRetry        eventarc.Backoff
+	// EventMode is the form in which events are delivered, EventRetry how long a
+	// failed one waits, and EventChaos disturbs their delivery; see
+	// eventarc.Options.
+	EventMode  eventarc.Mode
+	EventRetry eventarc.Backoff
+	EventChaos func(messageID string, attempt int) eventarc.Fate
 }
 
 // Stack is a running system.
@@ -127,32 +130,12 @@ func (s *Stack) Close() error {
 
 func (s *Stack) onClose(f func() error) { s.closers = append(s.closers, f) }
 
-// listen takes the port before anything else is started: a port in use is the
-// most likely thing to go wrong.
-func (s *Stack) listen(ctx context.Context) error {
-	address := s.options.Listen
-	if address == "" {
-		address = "127.0.0.1:0"
-	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return fmt.Errorf("listen on %s (choose another address with --listen): %w", address, err)
-	}
-	s.listener = l
-	s.URL = "http://" + l.Addr().String()
-	s.onClose(func() error {
-		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil
-	})
-	return nil
-}
-
 func (s *Stack) startCloudTasks(ctx context.Context) error {
 	if s.options.CloudTasks != "" {
 		s.options.Progress("using the Cloud Tasks server at " + s.options.CloudTasks)
+		if s.setting("FOLLOWUP_OIDC_ISSUER", "") == "" || s.setting("FOLLOWUP_OIDC_CERTS_URL", "") == "" {
+			s.options.Progress("FOLLOWUP_OIDC_ISSUER and FOLLOWUP_OIDC_CERTS_URL are not set, so only tokens that Google has signed are accepted")
+		}
 		return s.createQueue(ctx)
 	}
 	s.options.Progress("starting Cloud Tasks")
@@ -183,6 +166,7 @@ func (s *Stack) startEvents(ctx context.Context) error {
 		Target:      func() string { return s.schedule.url },
 		Retry:       retry,
 		AckDeadline: 60 * time.Second,
+		Chaos:       s.options.EventChaos,
 	})
 	if err != nil {
 		return fmt.Errorf("start Pub/Sub and Eventarc: %w", err)
@@ -190,60 +174,6 @@ func (s *Stack) startEvents(ctx context.Context) error {
 	s.Bus = bus
 	s.onClose(bus.Close)
 	return nil
-}
-
-// serve answers on the stack's own address: LAD and, unless another is used,
-// the voice agent.
-func (s *Stack) serve(ctx context.Context) error {
-	backend, err := lad.New(lad.Options{
-		Tenants: s.Tenants,
-		Publish: func(ctx context.Context, data []byte) error {
-			_, err := s.Bus.Publish(ctx, data, nil)
-			return err
-		},
-		Logger: s.options.Log,
-	})
-	if err != nil {
-		return fmt.Errorf("start LAD's stand-in: %w", err)
-	}
-	s.onClose(func() error { backend.Close(); return nil })
-	mux := http.NewServeMux()
-	mux.Handle("/api/deals-pipeline/", backend)
-	mux.Handle("/api/tenants", backend)
-	if s.Agent != nil {
-		mux.Handle("/api/voice-agent/", s.Agent)
-		mux.Handle("/_control/", s.Agent)
-	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.listener) }()
-	s.onClose(func() error {
-		err := server.Close()
-		if end := <-served; !errors.Is(end, http.ErrServerClosed) {
-			err = errors.Join(err, end)
-		}
-		return err
-	})
-	if s.options.SweepEvery > 0 {
-		s.Bus.Tick(s.options.SweepEvery)
-	}
-	return nil
-}
-
-// startAgent makes the built-in voice agent. It is served with LAD's stand-in.
-func (s *Stack) startAgent(secret string) (url string, err error) {
-	if s.options.VoiceAgent != "" {
-		return strings.TrimSuffix(s.options.VoiceAgent, "/"), nil
-	}
-	s.Agent, err = voiceagent.New(voiceagent.Options{
-		Logger:      s.options.Log,
-		Secret:      secret,
-		Deduplicate: s.setting("VOICE_AGENT_IDEMPOTENT", "false") == "true",
-	})
-	if err != nil {
-		return "", fmt.Errorf("start the voice agent: %w", err)
-	}
-	return s.URL, nil
 }
 
 // setting is a setting of the functions: as overridden, as in this process's

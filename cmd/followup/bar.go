@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// bar shows on a terminal how far a sweep is. Elsewhere it shows nothing. What
+// is written to it, the log, goes above the bar.
+type bar struct {
+	w    io.Writer
+	show bool
+
+	mu                sync.Mutex
+	total, done, seen int
+	drawn             time.Time
+}
+
+const (
+	barWidth = 30
+	barEvery = 100 * time.Millisecond // so that a terminal far away can keep up
+	eraseBar = "\r\x1b[K"
+)
+
+func newBar(w io.Writer) *bar { return &bar{w: w, show: onTerminal(w)} }
+
+// Write implements io.Writer, for the log.
+func (b *bar) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.show && !b.drawn.IsZero() {
+		fmt.Fprint(b.w, eraseBar)
+		b.drawn = time.Time{}
+	}
+	return b.w.Write(line)
+}
+
+// start says how many steps there are.
+func (b *bar) start(steps int) { b.change(func() { b.total = steps }) }
+
+// step says that one of them is done.
+func (b *bar) step() { b.change(func() { b.done++ }) }
+
+// look says that one more booking is looked at.
+func (b *bar) look() { b.change(func() { b.seen++ }) }
+
+// clear takes the bar away.
+func (b *bar) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.show {
+		fmt.Fprint(b.w, eraseBar)
+	}
+}
+
+func (b *bar) change(how func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	how()
+	if !b.show || b.total == 0 || time.Since(b.drawn) < barEvery {
+		return
+	}
+	b.drawn = time.Now()
+	filled := min(barWidth, barWidth*b.done/b.total)
+	fmt.Fprintf(b.w, "%ssweeping [%s%s] %d%%, %s looked at", eraseBar,
+		strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled), 100*filled/barWidth, plural(b.seen, "booking"))
+}

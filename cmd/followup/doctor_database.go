@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// reachDatabase enters the database, and finds out where the tenants are.
+func (d *doctor) reachDatabase(ctx context.Context) finding {
+	if d.db == nil {
+		return skips("its settings are wrong")
+	}
+	const do = "check DATABASE_URL (or INSTANCE_CONNECTION_NAME, DB_USER and DB_NAME), the network, and that the login may connect"
+	if _, err := d.db.Clock(ctx); err != nil {
+		return fails(do, "%s", oneLine(err))
+	}
+	// The connection is open now, so that this measures the way there and back.
+	began := d.now()
+	at, err := d.db.Clock(ctx)
+	if err != nil {
+		return fails(do, "%s", oneLine(err))
+	}
+	took := d.now().Sub(began)
+	d.dbClock = &clockReading{skew: at.Sub(began.Add(took / 2)), within: took / 2}
+	schemas, err := d.db.Schemas(ctx)
+	if err != nil {
+		return fails("check TENANT_REGISTRY, and grant the login SELECT on it and USAGE on its schema", "%s", oneLine(err))
+	}
+	d.schemas = schemas
+	if len(schemas) == 0 {
+		d.schemas = []string{}
+		return warns("add the tenants' schemas to the registry", "it answers within %v, but the registry names no schema", took.Round(time.Microsecond))
+	}
+	return passes("answers within %v; %s of tenants", took.Round(time.Microsecond), plural(len(schemas), "schema"))
+}
+
+// eachSchema asks about every schema and gathers the answers, each with the
+// schema's name.
+func (d *doctor) eachSchema(ctx context.Context, ask func(context.Context, string) ([]string, error)) (found []string, err error) {
+	for _, schema := range d.schemas {
+		answers, err := ask(ctx, schema)
+		if err != nil {
+			return nil, err
+		}
+		if len(answers) > 0 {
+			found = append(found, schema+": "+strings.Join(answers, "; "))
+		}
+	}
+	return found, nil
+}
+
+const unreachable = "the database was not reached"
+
+func (d *doctor) migrations(ctx context.Context) finding {
+	if d.schemas == nil {
+		return skips(unreachable)
+	}
+	lacking, err := d.eachSchema(ctx, func(ctx context.Context, schema string) (missing []string, err error) {
+		statuses, err := d.db.Migrations(ctx, schema)
+		if err != nil {
+			return []string{oneLine(err)}, ctx.Err() // it may be this schema's alone
+		}
+		for _, s := range statuses {
+			missing = append(missing, s.Missing...)
+		}
+		return missing, nil
+	})
+	const do = "run `followup migrate up --schema NAME`, or --all, with the login of the tables' owner"
+	switch {
+	case err != nil:
+		return fails(do, "%s", oneLine(err))
+	case len(lacking) > 0:
+		return fails(do, "%s of %d lack something: %s", plural(len(lacking), "schema"), len(d.schemas), strings.Join(lacking, ". "))
+	default:
+		return passes("%s up to date", plural(len(d.schemas), "schema"))
+	}
+}
+
+func (d *doctor) rights(ctx context.Context) finding {
+	if d.schemas == nil {
+		return skips(unreachable)
+	}
+	const do = "let the functions log in as followup_app, or as a member of it and of nothing else, and REVOKE what is listed"
+	excess, err := d.db.RoleExcess(ctx)
+	if err != nil {
+		return fails(do, "%s", oneLine(err))
+	}
+	if len(excess) == 0 {
+		// Whoever is a superuser has every right: they would only be repeated.
+		excess, err = d.eachSchema(ctx, func(ctx context.Context, schema string) ([]string, error) {
+			return d.db.SchemaExcess(ctx, schema, d.database.Registry)
+		})
+	}
+	switch {
+	case err != nil:
+		return fails(do, "%s", oneLine(err))
+	case len(excess) > 0:
+		return fails(do, "the login may do more than it should: %s", strings.Join(excess, ". "))
+	default:
+		return passes("the login has the rights of followup_app and no others")
+	}
+}
+
+func (d *doctor) isolation(ctx context.Context) finding {
+	if d.schemas == nil {
+		return skips(unreachable)
+	}
+	const do = "run `followup migrate up`, which restores the views, and look for an ALTER ROLE … SET app.tenant_id or for a view that somebody has replaced"
+	leaks, err := d.eachSchema(ctx, d.db.Leaks)
+	switch {
+	case err != nil:
+		return fails(do, "%s", oneLine(err))
+	case len(leaks) > 0:
+		return fails(do, "tenants are not kept apart: %s", strings.Join(leaks, ". "))
+	default:
+		return passes("without a tenant's name nothing is seen")
+	}
+}
+
+func (d *doctor) ladTrigger(ctx context.Context) finding {
+	if d.schemas == nil {
+		return skips(unreachable)
+	}
+	found, err := d.eachSchema(ctx, d.db.LADTriggers)
+	switch {
+	case err != nil:
+		return fails("look into pg_trigger by hand", "%s", oneLine(err))
+	case len(found) > 0:
+		return warns("while LAD's listener and scheduler run, two systems dial: stop them, then ALTER TABLE lead_bookings DISABLE TRIGGER as the owner (docs/cut-over.md)",
+			"LAD's own trigger still announces bookings: %s", strings.Join(found, ". "))
+	default:
+		return passes("LAD's own trigger is not installed, or disabled")
+	}
+}

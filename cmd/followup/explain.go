@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+func newExplain() *cobra.Command {
+	var tenant string
+	var at momentFlag
+	var out output
+	cmd := &cobra.Command{
+		Use:   "explain BOOKING",
+		Short: "Explain what would happen to a booking's call now, or at another time, and why",
+		Long: `Explain what would happen to a booking's call now, or at the time --at, if
+nothing else happened to it before. It asks the functions' own rules, with the
+settings of this environment, and lists each rule in the order in which it was
+asked, up to the one that decided.
+
+There are two questions: what an event or the sweep would make of the booking,
+and whether its Cloud Task, the one that it has or the one that it would get,
+could dial when it fires. Nothing is changed.
+
+` + helpOnTimes,
+		Example: `  followup explain --tenant $TENANT $BOOKING
+  followup explain --tenant $TENANT $BOOKING --at 2026-01-31T09:00:00Z
+  followup explain --tenant $TENANT $BOOKING --at 24h`,
+		Args:              exactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ref, err := parseRef(tenant, args[0])
+			if err != nil {
+				return err
+			}
+			e, closeAll, err := openDatabase(cmd)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = closeAll() }() // it was only read
+			b, now, err := readBooking(cmd.Context(), e, ref)
+			if err != nil {
+				return err
+			}
+			lead, err := e.DB.Lead(cmd.Context(), b)
+			if err != nil {
+				return err
+			}
+			if !time.Time(at).IsZero() {
+				now = time.Time(at)
+			}
+			f := foresee(e.Rules, b, lead, now)
+			if out.json {
+				return out.print(cmd.OutOrStdout(), f, nil, nil)
+			}
+			return f.print(cmd.OutOrStdout())
+		},
+	}
+	tenantFlag(cmd, &tenant)
+	cmd.Flags().Var(&at, "at", "explain what would happen then (default: now, by the database's clock)")
+	out.flag(cmd)
+	return cmd
+}
+
+// foresight is what would happen to a booking at a time.
+type foresight struct {
+	BookingID string    `json:"bookingId"`
+	TenantID  string    `json:"tenantId"`
+	At        time.Time `json:"at"`
+	Call      string    `json:"call"` // as failed/rejected
+	Advice    string    `json:"advice"`
+	Plan      reasons   `json:"plan"`
+	// Task is what the booking's task would do; null if it has none and would
+	// get none.
+	Task *taskForesight `json:"task"`
+}
+
+// taskForesight is about the task that the row has, or would get by the plan.
+type taskForesight struct {
+	Planned  bool      `json:"planned"` // it does not exist yet
+	Revision int       `json:"revision"`
+	FiresAt  time.Time `json:"firesAt"`
+	reasons
+}
+
+// reasons are the rules that were asked for a decision, and the decision.
+type reasons struct {
+	Asked   []askedRule `json:"asked"`
+	Rule    string      `json:"rule"`    // the one that decided
+	Effect  string      `json:"effect"`  // none, update, arm, dial, wait
+	Becomes *taskView   `json:"becomes"` // null if the row stays as it is
+	// Sentence is the decision for people.
+	Sentence string `json:"sentence"`
+}
+
+type taskView struct {
+	TaskStatus      string     `json:"taskStatus"`
+	TaskReason      *string    `json:"taskReason"`
+	TaskRevision    int        `json:"taskRevision"`
+	TaskScheduledAt *time.Time `json:"taskScheduledAt"`
+}
+
+type askedRule struct {
+	Rule     string `json:"rule"`
+	Fits     bool   `json:"fits"`
+	Question string `json:"question"`
+}
+
+// foresee asks the rules at a time. The row's own task is asked about if the
+// plan leaves it alone, else the one that the plan would create, at the moment
+// when that is due.
+func foresee(r followup.Rules, b followup.Booking, lead followup.Lead, at time.Time) foresight {
+	plan := r.ExplainPlan(&b, at)
+	f := foresight{
+		BookingID: b.BookingID.String(), TenantID: b.TenantID.String(), At: at,
+		Call: standing(b.Task), Advice: r.Advice(b, at), Plan: reasonsOf(plan),
+	}
+	planned, fires := plan.Decision.Effect == followup.Arm, at
+	if planned {
+		b.Task = plan.Decision.Next
+		b.Task.Name = "planned" // whoever creates the task names it
+		fires = b.Task.DueAt
+	}
+	if ticket, ok := b.Task.Ticket(); ok {
+		admit := r.ExplainAdmit(&b, lead, ticket, fires)
+		f.Task = &taskForesight{Planned: planned, Revision: ticket.Revision, FiresAt: fires, reasons: reasonsOf(admit)}
+	}
+	return f
+}
+
+func reasonsOf(e followup.Explanation) reasons {
+	d := e.Decision
+	out := reasons{Rule: string(d.Rule), Effect: string(d.Effect), Sentence: sentence(d)}
+	for _, a := range e.Asked {
+		out.Asked = append(out.Asked, askedRule{Rule: string(a.Rule), Fits: a.Fits, Question: a.Rule.Question()})
+	}
+	if d.Effect == followup.Update || d.Effect == followup.Arm || d.Effect == followup.Dial {
+		out.Becomes = &taskView{
+			TaskStatus: string(d.Next.Status), TaskReason: orNull(string(d.Next.Reason)),
+			TaskRevision: d.Next.Revision, TaskScheduledAt: orNull(d.Next.DueAt),
+		}
+	}
+	return out
+}
+
+// sentence says what a decision does.
+func sentence(d followup.Decision) string {
+	dropped := ""
+	if d.Drop != "" {
+		dropped = ", and its present task is deleted"
+	}
+	switch d.Effect {
+	case followup.Update:
+		return "it becomes " + standing(d.Next) + dropped
+	case followup.Arm:
+		return "it gets a task, revision " + strconv.Itoa(d.Next.Revision) + ", due " + moment(d.Next.DueAt) + dropped
+	case followup.Dial:
+		return "the lead is called"
+	case followup.Wait:
+		return "nothing yet: Cloud Tasks sends the task again later"
+	default:
+		return "nothing is changed"
+	}
+}
+
+func (f foresight) print(w io.Writer) error {
+	fmt.Fprintf(w, "Booking %s at %s, %s: %s.\n\nWhat would an event or the sweep make of it?\n",
+		f.BookingID, moment(f.At), f.Call, f.Advice)
+	err := f.Plan.print(w)
+	switch {
+	case f.Task == nil:
+		fmt.Fprintln(w, "\nIt has no task that could fire.")
+		return err
+	case f.Task.Planned:
+		fmt.Fprintf(w, "\nWhat would that task do when it fires, at %s?\n", moment(f.Task.FiresAt))
+	default:
+		fmt.Fprintf(w, "\nWhat would its task, revision %d, do if it fired at %s?\n", f.Task.Revision, moment(f.Task.FiresAt))
+	}
+	return errors.Join(err, f.Task.print(w))
+}
+
+func (r reasons) print(w io.Writer) error {
+	rows := make([][]string, len(r.Asked))
+	for i, a := range r.Asked {
+		answer := "no"
+		if a.Fits {
+			answer = "YES"
+		}
+		rows[i] = []string{"  " + a.Rule, answer, a.Question}
+	}
+	err := printTable(w, nil, rows)
+	fmt.Fprintf(w, "  → %s: %s.\n", r.Rule, r.Sentence)
+	return err
+}

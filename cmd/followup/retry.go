@@ -1,0 +1,35 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+var retryable = []followup.Reason{followup.Rejected, followup.NotStarted, followup.ByOperator}
+
+func newRetry() *cobra.Command {
+	var c changer
+	cmd := &cobra.Command{
+		Use:   "retry [BOOKING...]",
+		Short: "Make calls after all that were refused, did not start, or were cancelled by an operator",
+		Long: `Make calls after all that have failed as rejected or not_started, or that an
+operator has cancelled. They are planned at once: what is due is called within
+seconds, the rest at its time.
+
+A call that is too late (FOLLOWUP_MAX_LATENESS) is not retried: move its booking to
+a new time instead. A call whose outcome is unknown is resolved, not retried.
+
+` + helpOnChanges,
+		Example: `  followup retry --tenant $TENANT $BOOKING
+  followup retry --tenant $TENANT --reason rejected --claimed-after -2h
+  followup retry --tenant $TENANT --reason not_started --yes --json`,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.run(cmd, args, change{verb: "retry", done: "retried", event: "operator_retried",
+				reasons: retryable, decide: followup.Rules.Retry})
+		},
+	}
+	c.flags(cmd, nil, retryable)
+	return cmd
+}

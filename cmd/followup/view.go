@@ -1,0 +1,82 @@
+package main
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+// bookingView is a booking for machines. It has the names that LAD's endpoint
+// answers with, and null for what there is not. It holds nothing of the lead
+// but the id.
+type bookingView struct {
+	ID                 string     `json:"id"`
+	TenantID           string     `json:"tenantId"`
+	LeadID             *uuid.UUID `json:"leadId"`
+	AssignedUserID     *uuid.UUID `json:"assignedUserId"`
+	BookingType        *string    `json:"bookingType"`
+	Status             *string    `json:"status"`
+	IsDeleted          bool       `json:"isDeleted"`
+	ScheduledAt        *time.Time `json:"scheduledAt"`
+	CreatedAt          *time.Time `json:"createdAt"`
+	DueAt              *time.Time `json:"dueAt"` // when the call should be made
+	TaskStatus         string     `json:"taskStatus"`
+	TaskReason         *string    `json:"taskReason"`
+	TaskName           *string    `json:"taskName"`
+	TaskScheduledAt    *time.Time `json:"taskScheduledAt"`
+	TaskRevision       int        `json:"taskRevision"`
+	PlannedFor         *time.Time `json:"plannedFor"`
+	ExecutionAttempts  int        `json:"executionAttempts"`
+	ClaimedAt          *time.Time `json:"claimedAt"`
+	ExecutedAt         *time.Time `json:"executedAt"`
+	CallID             *string    `json:"callId"`
+	LastExecutionError *string    `json:"lastExecutionError"`
+	IdempotencyKey     *string    `json:"idempotencyKey"`
+}
+
+func viewOf(r followup.Rules, b followup.Booking) bookingView {
+	t := b.Task
+	return bookingView{
+		ID: b.BookingID.String(), TenantID: b.TenantID.String(),
+		LeadID: idOrNull(b.LeadID), AssignedUserID: idOrNull(b.AssignedUserID),
+		BookingType: orNull(b.Type), Status: orNull(string(b.Status)), IsDeleted: b.Deleted,
+		ScheduledAt: orNull(b.ScheduledAt), CreatedAt: orNull(b.CreatedAt), DueAt: orNull(due(r, b)),
+		TaskStatus: string(t.Status), TaskReason: orNull(string(t.Reason)),
+		TaskName: orNull(t.Name), TaskScheduledAt: orNull(t.DueAt), TaskRevision: t.Revision, PlannedFor: orNull(t.PlannedFor),
+		ExecutionAttempts: t.Attempts, ClaimedAt: orNull(t.ClaimedAt), ExecutedAt: orNull(t.ExecutedAt),
+		CallID: orNull(t.CallID), LastExecutionError: orNull(t.LastError), IdempotencyKey: orNull(t.Key),
+	}
+}
+
+// due is when the booking's call should be made, zero if it has no time.
+func due(r followup.Rules, b followup.Booking) time.Time {
+	if b.ScheduledAt.IsZero() {
+		return time.Time{}
+	}
+	return b.ScheduledAt.Add(-r.LeadTime)
+}
+
+// standing is status and reason in one word, as failed/rejected.
+func standing(t followup.Task) string {
+	if t.Reason == "" {
+		return string(t.Status)
+	}
+	return string(t.Status) + "/" + string(t.Reason)
+}
+
+func orNull[V comparable](v V) *V {
+	var zero V
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+func idOrNull(id uuid.NullUUID) *uuid.UUID {
+	if !id.Valid {
+		return nil
+	}
+	return &id.UUID
+}

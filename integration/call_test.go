@@ -1,0 +1,198 @@
+package integration_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/internal/localstack/lad"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tasks"
+)
+
+func TestABookingBecomesATaskAndTheTaskOneCallAtItsTime(t *testing.T) {
+	t.Parallel()
+	w := calm(t)
+	for tenant := range w.Tenants {
+		t.Run(w.Tenants[tenant].Schema, func(t *testing.T) {
+			t.Parallel()
+			user, lead := w.user(tenant), uuid.NewString()
+			// Further ahead than the earliness that is allowed.
+			due := in(followup.Earliness + 3*time.Second)
+			id := user.Book(t, due, map[string]any{"leadId": lead})
+
+			armed := user.Await(t, id, "scheduled")
+			if armed.TaskRevision != 1 || armed.ExecutionAttempts != 0 || armed.ClaimedAt != nil {
+				t.Errorf("before its time the row is %+v", armed)
+			}
+			if _, there := w.task(t, armed); !there {
+				t.Error("its task is not on the queue")
+			}
+			b := user.Await(t, id, "executed")
+			calls := w.expectCalls(t, id, 1, 1)
+			call := calls[0]
+			if call.TenantID != w.Tenants[tenant].ID || call.LeadID != lead || call.IdempotencyKey != keyAt(t, b, due) {
+				t.Errorf("the call is %+v", call)
+			}
+			for what, at := range map[string]time.Time{"called": call.At, "claimed": *b.ClaimedAt, "executed": *b.ExecutedAt} {
+				if at.Before(due.Add(-followup.Earliness)) {
+					t.Errorf("%s at %v, more than %v before %v", what, at, followup.Earliness, due)
+				}
+			}
+			if b.ExecutionAttempts != 1 || b.TaskRevision != 1 || *b.CallID != call.CallID || !b.ExecutedAt.Equal(*b.ClaimedAt) ||
+				b.LastExecutionError != nil || !b.ScheduledAt.Equal(due) {
+				t.Errorf("in the end the row is %+v, and the call %+v", b, call)
+			}
+			if attempts := w.attempts(id); len(attempts) != 1 || attempts[0].HTTPStatus != http.StatusOK {
+				t.Errorf("Cloud Tasks tried %+v", attempts)
+			}
+		})
+	}
+}
+
+func TestATaskIsScheduledForTheBookingsTime(t *testing.T) {
+	t.Parallel()
+	w := calm(t)
+	user := w.user(0)
+	due := in(36 * time.Hour)
+	b := user.Await(t, user.Book(t, due, nil), "scheduled")
+	task, there := w.task(t, b)
+	if !there {
+		t.Fatal("its task is not on the queue")
+	}
+	if got := task.GetScheduleTime().AsTime(); !got.Equal(due) {
+		t.Errorf("the task is scheduled for %v, want %v", got, due)
+	}
+	request := task.GetHttpRequest()
+	payload, err := tasks.ParsePayload(request.GetBody())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if payload.TenantID.String() != b.TenantID || payload.BookingID.String() != b.ID ||
+		payload.IdempotencyKey != key(t, b) || payload.Revision != b.TaskRevision {
+		t.Errorf("the payload is %+v", payload)
+	}
+	if want := w.ExecuteURL() + "/api/deals-pipeline/bookings/" + b.ID + "/execute-followup"; request.GetUrl() != want {
+		t.Errorf("the URL is %s, want %s", request.GetUrl(), want)
+	}
+	if token := request.GetOidcToken(); token.GetServiceAccountEmail() != w.Invoker() || token.GetAudience() != w.ExecuteURL() {
+		t.Errorf("the token is to be %v", token)
+	}
+}
+
+func TestABookingInThePastIsCalledAtOnce(t *testing.T) {
+	t.Parallel()
+	w := calm(t)
+	user := w.user(1)
+	due, before := in(-2*time.Hour), time.Now()
+	id := user.Book(t, due, nil)
+	user.Await(t, id, "executed")
+	w.expectCalls(t, id, 1, 1)
+	// Cloud Tasks takes a time in the past for now; ours says now itself.
+	if at := w.attempts(id)[0].Scheduled; at.Before(before.Add(-time.Second)) || at.After(time.Now()) {
+		t.Errorf("the task was scheduled for %v, want the time of booking, %v", at, before)
+	}
+}
+
+func TestASecondExecutionOfATaskSucceedsWithoutACall(t *testing.T) {
+	t.Parallel()
+	w := calm(t)
+	user := w.user(0)
+	id := user.Book(t, in(0), nil)
+	before := user.Await(t, id, "executed")
+	again := w.run(t, w.request(t, id))
+	if again.HTTPStatus != http.StatusOK || again.Outcome != cloudtasks.Succeeded {
+		t.Errorf("the second execution ended with %d, %s", again.HTTPStatus, again.Outcome)
+	}
+	w.expectCalls(t, id, 1, 1)
+	expectSameRow(t, before, user.Show(t, id))
+}
+
+func TestABookingOfAnotherTenantCannotBeExecuted(t *testing.T) {
+	t.Parallel()
+	w := calm(t)
+	owner, stranger := w.user(0), w.user(1)
+	id := owner.Book(t, in(time.Hour), nil)
+	before := owner.Await(t, id, "scheduled")
+
+	payload := func(tenant, booking string) tasks.Payload {
+		ref := followup.Ref{TenantID: uuid.MustParse(tenant), BookingID: uuid.MustParse(booking)}
+		return tasks.Payload{Ref: ref, Revision: 1, IdempotencyKey: followup.Booking{Ref: ref, ScheduledAt: *before.ScheduledAt}.Key()}
+	}
+	foreign := w.requestFor(t, payload(stranger.Tenant, id))
+	if a := w.run(t, foreign); a.HTTPStatus != http.StatusOK {
+		t.Errorf("the stranger's task ended with %d, want 200: it must not come again", a.HTTPStatus)
+	}
+	// It cannot even be told whether there is such a booking.
+	status, answer := w.post(t, foreign)
+	noStatus, noAnswer := w.post(t, w.requestFor(t, payload(stranger.Tenant, uuid.NewString())))
+	if status != noStatus || answer != noAnswer {
+		t.Errorf("another's booking is answered with %d %s, and none with %d %s", status, answer, noStatus, noAnswer)
+	}
+	nobodyStatus, nobodyAnswer := w.post(t, w.requestFor(t, payload(uuid.NewString(), id)))
+	if nobodyStatus != status || nobodyAnswer != answer {
+		t.Errorf("another's booking is answered with %d %s, and an unknown tenant with %d %s", status, answer, nobodyStatus, nobodyAnswer)
+	}
+	w.expectCalls(t, id, 0, 0)
+	expectSameRow(t, before, owner.Show(t, id))
+}
+
+func TestAHundredDeliveriesOfOneTaskAtOnceMakeOneCall(t *testing.T) {
+	t.Parallel()
+	const copies = 100
+	w := unreliable(t)
+	user, lead := w.user(0), uuid.NewString()
+	w.deliver(lead, copies)
+	id := user.Book(t, in(2*time.Second), map[string]any{"leadId": lead})
+	b := user.Await(t, id, "executed")
+	await(t, "the end of all deliveries", func() bool { return len(w.attempts(id)) >= copies })
+	w.expectCalls(t, id, 1, 1)
+	if b.ExecutionAttempts != 1 {
+		t.Errorf("it was claimed %d times", b.ExecutionAttempts)
+	}
+	statuses := map[int]int{}
+	for _, a := range w.attempts(id) {
+		statuses[a.HTTPStatus]++
+	}
+	// 409: the call is under way; 503: more at once than the database takes.
+	allowed := []int{http.StatusOK, http.StatusConflict, http.StatusServiceUnavailable}
+	for status := range statuses {
+		if !slices.Contains(allowed, status) {
+			t.Errorf("the deliveries were answered with %v", statuses)
+		}
+	}
+	t.Logf("answers by status: %v", statuses)
+}
+
+// expectSameRow compares what LAD sees of a booking.
+func expectSameRow(t *testing.T, want, got lad.Booking) {
+	t.Helper()
+	var differences []string
+	different := func(name string, same bool) {
+		if !same {
+			differences = append(differences, name)
+		}
+	}
+	different("status", *want.Status == *got.Status && *want.TaskStatus == *got.TaskStatus)
+	different("scheduledAt", want.ScheduledAt.Equal(*got.ScheduledAt))
+	different("taskRevision", want.TaskRevision == got.TaskRevision)
+	different("executionAttempts", want.ExecutionAttempts == got.ExecutionAttempts)
+	different("claimedAt", sameTime(want.ClaimedAt, got.ClaimedAt))
+	different("executedAt", sameTime(want.ExecutedAt, got.ExecutedAt))
+	different("lastExecutionError", (want.LastExecutionError == nil) == (got.LastExecutionError == nil))
+	if differences != nil {
+		t.Errorf("the row has changed in %s: %+v, was %+v", strings.Join(differences, ", "), got, want)
+	}
+}
+
+func sameTime(a, b *time.Time) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(*b)
+}

@@ -1,0 +1,9 @@
+package stack_test
+
+import (
+	"testing"
+
+	"lad.internal/followup/internal/localstack/stack/stacktest"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }

@@ -1,0 +1,272 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/internal/reconcile"
+	"lad.internal/followup/pkg/followup"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+// world is the real database and queue, and a record of what they were asked.
+type world struct {
+	*functiontest.Database
+	queue *functiontest.Tasks
+	log   *functiontest.Log
+
+	mu    sync.Mutex
+	steps []string
+
+	beforeUpdate func() // what others do between the reading and the update
+	updateFails  error
+	createFails  error
+	deleteFails  error
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{
+		Database: functiontest.NewDatabase(t), log: &functiontest.Log{},
+		queue: functiontest.NewTasks(t, "http://127.0.0.1:1/"), beforeUpdate: func() {},
+	}
+}
+
+func (w *world) step(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.steps = append(w.steps, name)
+}
+
+func (w *world) taken() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.steps, " ")
+}
+
+func (w *world) Booking(ctx context.Context, ref followup.Ref) (*followup.Booking, time.Time, error) {
+	w.step("read")
+	return w.DB.Booking(ctx, ref)
+}
+
+func (w *world) Update(ctx context.Context, seen followup.Booking, next followup.Task) (bool, error) {
+	w.step("update")
+	w.beforeUpdate()
+	if w.updateFails != nil {
+		return false, w.updateFails
+	}
+	return w.DB.Update(ctx, seen, next)
+}
+
+func (w *world) CreateScheduledHTTPTask(ctx context.Context, b followup.Booking, next followup.Task) (string, error) {
+	w.step("create")
+	if w.createFails != nil {
+		return "", w.createFails
+	}
+	return w.queue.Client.CreateScheduledHTTPTask(ctx, b, next)
+}
+
+func (w *world) Delete(ctx context.Context, name string) error {
+	w.step("delete")
+	if w.deleteFails != nil {
+		return w.deleteFails
+	}
+	return w.queue.Client.Delete(ctx, name)
+}
+
+func (w *world) reconciler(t *testing.T) *reconcile.Reconciler {
+	t.Helper()
+	r, err := reconcile.New(functiontest.Rules(), w, w, w.log.Logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// scheduled is a booking that has a task, and has since been moved.
+func (w *world) scheduledAndMoved(t *testing.T) followup.Booking {
+	t.Helper()
+	b := w.Insert(functiontest.Seed{At: time.Now().Add(time.Hour)})
+	if _, err := w.reconciler(t).Booking(t.Context(), b.Ref); err != nil {
+		t.Fatal(err)
+	}
+	w.Change(b.Ref, "scheduled_at = scheduled_at + interval '1 hour'")
+	w.steps = nil
+	return w.Row(b.Ref)
+}
+
+func TestTheNewTaskExistsBeforeTheRowSaysSoAndTheOldOneGoesLast(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.scheduledAndMoved(t)
+	w.beforeUpdate = func() {
+		if n := len(w.queue.List()); n != 2 {
+			t.Errorf("%d tasks while the row is stored, want the old and the new one", n)
+		}
+	}
+	d, err := w.reconciler(t).Booking(t.Context(), b.Ref)
+	if err != nil || d.Effect != followup.Arm {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	if got := w.taken(); got != "read create update delete" {
+		t.Errorf("the order was %s", got)
+	}
+	after := w.Row(b.Ref)
+	if all := w.queue.List(); len(all) != 1 || all[0].GetName() != after.Task.Name || after.Task.Name == b.Task.Name {
+		t.Errorf("%d tasks, the row is %+v", len(all), after.Task)
+	}
+}
+
+func TestAFaultOnTheWayLeavesACallOnItsWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	away := errors.New("it is away")
+	for name, tc := range map[string]struct {
+		fault func(error)
+		steps string
+	}{
+		"no task is created":     {func(err error) { w.createFails = err }, "read create"},
+		"the row is not updated": {func(err error) { w.updateFails = err }, "read create update"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := w.scheduledAndMoved(t)
+			tc.fault(away)
+			_, err := w.reconciler(t).Booking(t.Context(), b.Ref)
+			tc.fault(nil)
+			if !errors.Is(err, away) || w.taken() != tc.steps {
+				t.Errorf("error %v after %s", err, w.taken())
+			}
+			if after := w.Row(b.Ref); after.Task != b.Task || w.queue.Named(b.Task.Name) == nil {
+				t.Errorf("the row is %+v, and its task may be gone", after.Task)
+			}
+			if _, err := w.reconciler(t).Booking(t.Context(), b.Ref); err != nil || w.Row(b.Ref).Task.Revision != 2 {
+				t.Errorf("the next try: %v", err)
+			}
+		})
+	}
+}
+
+func TestATaskThatCannotBeDeletedIsOnlyLogged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.scheduledAndMoved(t)
+	w.deleteFails = errors.New("it is away")
+	if _, err := w.reconciler(t).Booking(t.Context(), b.Ref); err != nil {
+		t.Error(err)
+	}
+	if after := w.Row(b.Ref); after.Task.Revision != 2 || after.Task.Key != b.Key() {
+		t.Errorf("the row is %+v", after.Task)
+	}
+	lines := w.log.Events("task_delete_failed")
+	if len(lines) != 1 || lines[0]["severity"] != "WARNING" || lines[0]["booking_id"] != b.BookingID.String() {
+		t.Errorf("logged %v", lines)
+	}
+}
+
+func TestARowThatMovesUnderThePlanIsPlannedAgain(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		set    string
+		status followup.TaskStatus
+		steps  string
+	}{
+		"to another time": {"scheduled_at = scheduled_at + interval '1 hour'", followup.Scheduled, "read create update read create update"},
+		"out of LAD":      {"is_deleted = true", followup.Cancelled, "read create update read update"},
+		"by an operator": {"task_status = 'cancelled', task_reason = 'by_operator', idempotency_key = $1, planned_for = scheduled_at",
+			followup.Cancelled, "read create update read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			b := w.Insert(functiontest.Seed{At: time.Now().Add(time.Hour)})
+			var args []any
+			if strings.Contains(tc.set, "$1") {
+				args = append(args, b.Key())
+			}
+			w.beforeUpdate = func() {
+				w.beforeUpdate = func() {}
+				w.Change(b.Ref, tc.set, args...)
+			}
+			if _, err := w.reconciler(t).Booking(t.Context(), b.Ref); err != nil {
+				t.Fatal(err)
+			}
+			after := w.Row(b.Ref)
+			if after.Task.Status != tc.status || after.Task.Key != after.Key() || w.taken() != tc.steps {
+				t.Errorf("the row is %+v after %s", after.Task, w.taken())
+			}
+			if after.Task.Status == followup.Scheduled && w.queue.Named(after.Task.Name) == nil {
+				t.Error("the row names a task that does not exist")
+			}
+		})
+	}
+}
+
+func TestARivalWithTheSamePlanIsNoFault(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.Insert(functiontest.Seed{At: time.Now().Add(time.Hour)})
+	rival, err := reconcile.New(functiontest.Rules(), w.DB, w.queue.Client, w.log.Logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.beforeUpdate = func() {
+		w.beforeUpdate = func() {}
+		if _, err := rival.Booking(t.Context(), b.Ref); err != nil {
+			t.Error(err)
+		}
+	}
+	d, err := w.reconciler(t).Booking(t.Context(), b.Ref)
+	if err != nil || d.Rule != followup.RuleOnItsWay {
+		t.Errorf("%+v, %v", d, err)
+	}
+	after := w.Row(b.Ref)
+	if all := w.queue.List(); len(all) != 1 || after.Task.Revision != 1 || all[0].GetName() != after.Task.Name {
+		t.Errorf("%d tasks, the row is %+v", len(all), after.Task)
+	}
+}
+
+func TestARowThatKeepsMovingIsGivenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.Insert(functiontest.Seed{At: time.Now().Add(time.Hour)})
+	w.beforeUpdate = func() { w.Change(b.Ref, "scheduled_at = scheduled_at + interval '1 minute'") }
+	_, err := w.reconciler(t).Booking(t.Context(), b.Ref)
+	if err == nil || !strings.Contains(err.Error(), b.BookingID.String()) || strings.Count(w.taken(), "read") != 5 {
+		t.Errorf("error %v after %s", err, w.taken())
+	}
+	if after := w.Row(b.Ref); after.Task != b.Task {
+		t.Errorf("the row is %+v", after.Task)
+	}
+}
+
+func TestOnlyEffectsOnRowAndTaskAreCarriedOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.Insert(functiontest.Seed{})
+	for _, effect := range []followup.Effect{followup.None, followup.Dial, followup.Wait, "nonsense"} {
+		if stored, err := w.reconciler(t).CarryOut(t.Context(), b, followup.Decision{Effect: effect}); err == nil || stored {
+			t.Errorf("%s was carried out", effect)
+		}
+	}
+	if w.taken() != "" {
+		t.Errorf("something was done: %s", w.taken())
+	}
+}
+
+func TestAReconcilerWithoutAllItsPartsIsRefused(t *testing.T) {
+	t.Parallel()
+	w := &world{log: &functiontest.Log{}}
+	_, err1 := reconcile.New(followup.Rules{}, nil, w, w.log.Logger())
+	_, err2 := reconcile.New(followup.Rules{}, w, nil, w.log.Logger())
+	_, err3 := reconcile.New(followup.Rules{}, w, w, nil)
+	if err1 == nil || err2 == nil || err3 == nil {
+		t.Errorf("a reconciler was made: %v, %v, %v", err1, err2, err3)
+	}
+}

@@ -1,0 +1,69 @@
+package followup
+
+import "time"
+
+const (
+	tooLate       = "it is too late to ring: move the booking to a new time instead, since an old promise must not ring at night"
+	alreadyCalled = "the call for this time has been made: for another one, move the booking to a later time"
+	notMeant      = "LAD no longer means the booking (by its status, type or time, or it is deleted)"
+)
+
+// Advice says how a booking's follow-up stands and what a person can do about
+// it: one clause, for show, and for whoever asked for something else.
+func (r Rules) Advice(b Booking, now time.Time) string {
+	plan := r.Plan(&b, now)
+	s := r.look(b, now)
+	t := s.b.Task
+	switch {
+	case plan.Rule == RuleNoFollowUp:
+		return "it is no follow-up: its type is none of FOLLOWUP_BOOKING_TYPES, so no call will be made"
+	case plan.Rule == RuleHistoric:
+		return "it was made and due before FOLLOWUP_ACTIVE_SINCE, " + clockTime(r.ActiveSince) + ", so no call will be made"
+	case t.Status == InProgress && s.leaseOver():
+		return "its claim has ended without an outcome: the next sweep settles it"
+	case t.Status == InProgress:
+		return "its call is under way: wait for the lease, which is over at " + clockTime(t.ClaimedAt.Add(r.Lease))
+	case t.is(Failed, OutcomeUnknown):
+		return "it may have rung: find out whether it has, then resolve it as called or not called"
+	case plan.Rule == RuleCalled:
+		return alreadyCalled
+	case t.open():
+		return s.adviceWhileOpen(plan)
+	case plan.Effect == Arm, plan.Rule == RuleBeyond:
+		return "the booking was moved or revived: the next sweep plans its call anew"
+	default:
+		return adviceAtTheEnd(t)
+	}
+}
+
+func (s sight) adviceWhileOpen(plan Decision) string {
+	switch {
+	case plan.Rule == RuleNotLive:
+		return notMeant + ": the next sweep cancels its call"
+	case plan.Rule == RuleExpired:
+		return tooLate
+	case s.b.Task.Status == Failed:
+		return "it has certainly not rung and is tried again by itself: wait, retry it now, or cancel it"
+	default:
+		return "its call is still to come: wait for it, or cancel it"
+	}
+}
+
+func adviceAtTheEnd(t Task) string {
+	switch {
+	case t.is(Failed, Rejected):
+		return "the call was refused for good: put right what its error says, then retry it"
+	case t.is(Failed, Expired):
+		return tooLate
+	case t.Status == Executed:
+		return "its call has been made: for another one, move the booking to a later time"
+	case t.is(Cancelled, ByOperator):
+		return "an operator has cancelled it: retry it, or move the booking to another time"
+	case t.is(Cancelled, BookingCancelled):
+		return notMeant + ": revive it in LAD, and its call is planned by itself"
+	default:
+		return "something outside this system has ended it: move the booking to another time, and its call is planned by itself"
+	}
+}
+
+func clockTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

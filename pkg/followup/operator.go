@@ -1,0 +1,107 @@
+package followup
+
+import "time"
+
+// The rules by which a person changes a booking. Like those of the tables their
+// names are stable.
+const (
+	RuleOperatorRetry     Rule = "operator_retry"      // call after all
+	RuleOperatorCancel    Rule = "operator_cancel"     // do not call
+	RuleOperatorCalled    Rule = "operator_called"     // the call in doubt was made
+	RuleOperatorNotCalled Rule = "operator_not_called" // the call in doubt was not made
+)
+
+// RefusedError says why a person may not do something to a booking as it
+// stands, and what to do instead. Its text is a clause for people; it holds
+// nothing personal.
+type RefusedError struct{ Why string }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return e.Why }
+
+// Retry makes a call that failed/rejected or failed/not_started, or that was
+// cancelled/by_operator, wait for a task again. Plan then arms it, or lets it
+// wait for the horizon: what Plan would end at once is refused. The error is
+// always a *RefusedError.
+func (r Rules) Retry(b Booking, now time.Time) (Decision, error) {
+	t := b.Task
+	if !t.is(Failed, Rejected) && !t.is(Failed, NotStarted) && !t.is(Cancelled, ByOperator) {
+		return r.refuse(b, now)
+	}
+	d := r.look(b, now).reopen(RuleOperatorRetry)
+	b.Task = d.Next
+	switch plan := r.Plan(&b, now); plan.Rule {
+	case RuleArm, RuleBeyond:
+		return d, nil
+	case RuleExpired:
+		return refused(tooLate)
+	case RuleCalled:
+		return refused(alreadyCalled)
+	default:
+		return refused(notMeant + ": revive it in LAD first")
+	}
+}
+
+// ResolveCalled ends a call whose outcome is unknown as made, at the moment of
+// its claim. callID is the voice agent's name for it; "" keeps the one that the
+// row has. The error is always a *RefusedError.
+func (r Rules) ResolveCalled(b Booking, callID string, now time.Time) (Decision, error) {
+	if !b.Task.is(Failed, OutcomeUnknown) {
+		return r.refuse(b, now)
+	}
+	next := b.Task
+	next.Status, next.Reason, next.LastError = Executed, "", ""
+	next.ExecutedAt = next.ClaimedAt
+	if next.ClaimedAt.IsZero() {
+		// Not a claim of this system, so only the key can say for which time
+		// the call counts: the one that the person sees.
+		next.Key, next.PlannedFor = b.Key(), b.ScheduledAt
+	}
+	if callID != "" {
+		next.CallID = callID
+	}
+	next.Name, next.DueAt = "", time.Time{}
+	return Decision{Effect: Update, Rule: RuleOperatorCalled, Next: next, Drop: b.Task.Name}, nil
+}
+
+// ResolveNotCalled makes a call whose outcome is unknown wait for a task again:
+// it is proven, by a person, not to have rung. Plan decides what becomes of it;
+// if it is too late by now, it expires. The error is always a *RefusedError.
+func (r Rules) ResolveNotCalled(b Booking, now time.Time) (Decision, error) {
+	if !b.Task.is(Failed, OutcomeUnknown) {
+		return r.refuse(b, now)
+	}
+	return r.look(b, now).reopen(RuleOperatorNotCalled), nil
+}
+
+// Cancel stops the call that a booking still waits for: one that is open, or
+// that Plan is about to arm because the booking was moved or revived. It holds
+// until the booking moves to another time. The error is always a
+// *RefusedError.
+func (r Rules) Cancel(b Booking, now time.Time) (Decision, error) {
+	plan := r.Plan(&b, now)
+	s := r.look(b, now)
+	switch {
+	case plan.Rule == RuleNoFollowUp, plan.Rule == RuleHistoric, plan.Rule == RuleCalled,
+		b.Task.Status == InProgress, b.ScheduledAt.IsZero():
+		return r.refuse(b, now)
+	case s.b.Task.open(), plan.Rule == RuleArm, plan.Rule == RuleBeyond:
+		return s.end(RuleOperatorCancel, Cancelled, ByOperator), nil
+	default:
+		return r.refuse(b, now)
+	}
+}
+
+// reopen lets the row wait for a task. The revision makes stale whatever task
+// there still is, the finish of the last claim included.
+func (s sight) reopen(rule Rule) Decision {
+	next := s.b.Task
+	next.Status, next.Reason, next.LastError = Pending, "", ""
+	next.Revision++
+	next.Name, next.DueAt = "", time.Time{}
+	return Decision{Effect: Update, Rule: rule, Next: next, Drop: s.b.Task.Name}
+}
+
+func (r Rules) refuse(b Booking, now time.Time) (Decision, error) { return refused(r.Advice(b, now)) }
+
+func refused(why string) (Decision, error) { return Decision{}, &RefusedError{Why: why} }

@@ -1,0 +1,278 @@
+package tenantdb_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
+)
+
+// decide is what Admit asks.
+type decide = func(*followup.Booking, followup.Lead, time.Time) followup.Decision
+
+func always(effect followup.Effect, next followup.Task) decide {
+	return func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+		return followup.Decision{Effect: effect, Rule: "test", Next: next}
+	}
+}
+
+func poolOfOne(c *tenantdb.Config) { c.MaxConns = 1 }
+
+func dueNow() tenantdbtest.Row {
+	at := micro(time.Now())
+	return tenantdbtest.Row{ScheduledAt: at, Task: followup.Task{Status: followup.Scheduled, Name: "t", DueAt: at, Revision: 1, PlannedFor: at}}
+}
+
+func TestAdmitStoresAnUpdateAndAClaimUnderTheLock(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	for _, effect := range []followup.Effect{followup.Update, followup.Dial} {
+		row := dueNow()
+		row.Lead = tenantdbtest.Lead{FirstName: "Ada", LastName: "King", Phone: "+491511234567", Note: "likes maths"}
+		ref := f.Insert(t, row)
+		before, _ := f.Read(t, ref)
+		want := followup.Decision{Effect: effect, Rule: "test", Next: before.Task}
+		want.Next.Status, want.Next.Attempts, want.Next.ClaimedAt = followup.InProgress, 5, row.ScheduledAt
+		var atDecision time.Time
+		got, err := f.DB.Admit(t.Context(), ref, func(_ *followup.Booking, _ followup.Lead, now time.Time) followup.Decision {
+			atDecision = now
+			return want
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lead := followup.Lead{FirstName: "Ada", LastName: "King", Phone: "+491511234567", LatestNote: "likes maths"}
+		if diff := cmp.Diff(tenantdb.Admission{Decision: want, Booking: &before, Lead: lead}, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		after, now := f.Read(t, ref)
+		if diff := cmp.Diff(want.Next, after.Task); diff != "" {
+			t.Errorf("stored (-want +got):\n%s", diff)
+		}
+		if atDecision.IsZero() || atDecision.After(now) {
+			t.Errorf("decided at %v, read afterwards at %v", atDecision, now)
+		}
+	}
+}
+
+func TestAdmitLeavesTheRowAloneUnlessItStores(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	ref := f.Insert(t, dueNow())
+	before := wholeRow(t, f, ref)
+	for _, effect := range []followup.Effect{followup.None, followup.Wait, followup.Arm} {
+		if _, err := f.DB.Admit(t.Context(), ref, always(effect, followup.Task{Status: followup.Failed})); err != nil {
+			t.Error(err)
+		}
+		if after := wholeRow(t, f, ref); after != before {
+			t.Errorf("%s: the row has become %s", effect, after)
+		}
+	}
+}
+
+func TestALeadThatIsGoneOrForeignIsEmpty(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	f.LAD(t, tenantdbtest.TenantA, `ALTER TABLE lead_bookings ALTER COLUMN lead_id DROP NOT NULL`)
+	foreign := uuid.New()
+	f.LAD(t, tenantdbtest.TenantB, `INSERT INTO leads (id, tenant_id, phone) VALUES ($1, $2, '+4915100000000')`, foreign, tenantdbtest.TenantB)
+	for name, lead := range map[string]any{"gone": nil, "another tenant's": foreign} {
+		row := dueNow()
+		row.Columns = map[string]any{"lead_id": lead}
+		got, err := f.DB.Admit(t.Context(), f.Insert(t, row), always(followup.None, followup.Task{}))
+		if err != nil || got.Lead != (followup.Lead{}) || got.Booking == nil {
+			t.Errorf("%s: %+v, error %v", name, got, err)
+		}
+	}
+}
+
+func TestAHundredDeliveriesOfOneTaskMakeOneCall(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t, func(c *tenantdb.Config) { c.MaxConns, c.LockTimeout = 16, 19*time.Second })
+	row := dueNow()
+	ref := f.Insert(t, row)
+	key := followup.Booking{Ref: ref, ScheduledAt: row.ScheduledAt}.Key()
+	f.LAD(t, ref.TenantID, `UPDATE lead_bookings SET idempotency_key = $1 WHERE id = $2`, key, ref.BookingID)
+	r, ticket := rules(), followup.Ticket{Key: key, Revision: 1, TaskName: "t"}
+
+	effects := make(chan followup.Effect, 100)
+	var group sync.WaitGroup
+	for range cap(effects) {
+		group.Go(func() {
+			a, err := f.DB.Admit(t.Context(), ref, func(b *followup.Booking, lead followup.Lead, now time.Time) followup.Decision {
+				return r.Admit(b, lead, ticket, now)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			effects <- a.Decision.Effect
+		})
+	}
+	group.Wait()
+	close(effects)
+	count := map[followup.Effect]int{}
+	for e := range effects {
+		count[e]++
+	}
+	if diff := cmp.Diff(map[followup.Effect]int{followup.Dial: 1, followup.Wait: 99}, count); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got, _ := f.Read(t, ref); got.Task.Status != followup.InProgress || got.Task.Attempts != 1 {
+		t.Errorf("the row is %s after %d attempts", got.Task.Status, got.Task.Attempts)
+	}
+}
+
+func TestALockThatIsNotToBeHadIsBusy(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t, func(c *tenantdb.Config) { c.LockTimeout = 50 * time.Millisecond })
+	ref := f.Insert(t, dueNow())
+	tx, err := f.Owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `SELECT FROM `+bookings(f, ref)+` WHERE id = $1 FOR UPDATE`, ref.BookingID); err != nil {
+		t.Fatal(err)
+	}
+	// The lock is held until both have given up by themselves.
+	if _, err := f.DB.Admit(t.Context(), ref, always(followup.Dial, followup.Task{})); !errors.Is(err, tenantdb.ErrBusy) {
+		t.Errorf("Admit: %v", err)
+	}
+	seen, _ := f.Read(t, ref) // a reader does not wait
+	if _, err := f.DB.Update(t.Context(), seen, followup.Task{Status: followup.Cancelled}); !errors.Is(err, tenantdb.ErrBusy) {
+		t.Errorf("Update: %v", err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.DB.Admit(t.Context(), ref, always(followup.None, followup.Task{})); err != nil {
+		t.Errorf("after the lock is gone: %v", err)
+	}
+}
+
+func TestNoConnectionInTimeIsBusy(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t, poolOfOne, tenantdbtest.WithRegistry())
+	ref := f.Insert(t, dueNow())
+	conn, err := f.DB.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	// The registry is the first to want a connection.
+	if _, _, err := f.DB.Booking(ctx, ref); !errors.Is(err, tenantdb.ErrBusy) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// LAD inserts rows that refer to a booking while it is being admitted.
+func TestTheLockOfAnAdmissionLetsLADReferToTheRow(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	ref := f.Insert(t, dueNow())
+	_, err := f.DB.Admit(t.Context(), ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+		f.LAD(t, ref.TenantID, `SET LOCAL lock_timeout = '5s'`)
+		f.Insert(t, tenantdbtest.Row{Columns: map[string]any{"parent_booking_id": ref.BookingID}})
+		return followup.Decision{Effect: followup.None}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// interruption ends an admission in the middle of its transaction.
+type interruption struct {
+	name  string
+	admit func(*testing.T, *tenantdb.DB, followup.Ref) error
+}
+
+var interruptions = []interruption{
+	{"a panic in decide", func(_ *testing.T, db *tenantdb.DB, ref followup.Ref) (err error) {
+		defer func() {
+			if recover() != nil {
+				err = errors.New("panicked")
+			}
+		}()
+		_, err = db.Admit(context.Background(), ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision { panic("oh") })
+		return err
+	}},
+	{"a request that ends", func(t *testing.T, db *tenantdb.DB, ref followup.Ref) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		_, err := db.Admit(ctx, ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+			cancel()
+			return followup.Decision{Effect: followup.Dial, Next: followup.Task{Status: followup.InProgress}}
+		})
+		return err
+	}},
+	{"a statement that fails", func(t *testing.T, db *tenantdb.DB, ref followup.Ref) error {
+		_, err := db.Admit(t.Context(), ref, always(followup.Dial, followup.Task{Status: "no such status"}))
+		return err
+	}},
+}
+
+func TestAnInterruptedAdmissionLeavesNoTransactionBehind(t *testing.T) {
+	t.Parallel()
+	for _, i := range interruptions {
+		t.Run(i.name, func(t *testing.T) {
+			t.Parallel()
+			f := tenantdbtest.New(t, poolOfOne)
+			ref := f.Insert(t, dueNow())
+			before := wholeRow(t, f, ref)
+			for range 3 {
+				if err := i.admit(t, f.DB, ref); err == nil || errors.Is(err, tenantdb.ErrUnclear) {
+					t.Fatalf("got %v", err)
+				}
+				if after := wholeRow(t, f, ref); after != before {
+					t.Fatalf("the row has become %s", after)
+				}
+				f.Read(t, ref) // by the pool's only connection
+			}
+			var open int
+			err := f.Owner.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+				WHERE c.relname = 'lead_bookings' AND l.pid <> pg_backend_pid()`).Scan(&open)
+			if err != nil || open != 0 {
+				t.Errorf("%d locks are left, error %v", open, err)
+			}
+		})
+	}
+}
+
+// A function that is frozen between two statements must not keep its row.
+func TestAFrozenAdmissionLosesItsLockAndItsClaim(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t, poolOfOne, func(c *tenantdb.Config) {
+		c.LockTimeout, c.StatementTimeout = 50*time.Millisecond, 100*time.Millisecond
+	})
+	ref := f.Insert(t, dueNow())
+	var frozen atomic.Bool
+	_, err := f.DB.Admit(t.Context(), ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+		frozen.Store(true)
+		// It is over when somebody else gets the lock.
+		err := pgx.BeginFunc(t.Context(), f.Owner, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), `SELECT FROM `+bookings(f, ref)+` WHERE id = $1 FOR UPDATE`, ref.BookingID)
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return followup.Decision{Effect: followup.Dial, Next: followup.Task{Status: followup.InProgress}}
+	})
+	if !frozen.Load() || err == nil {
+		t.Errorf("admitted with error %v", err)
+	}
+	if got, _ := f.Read(t, ref); got.Task.Status != followup.Scheduled {
+		t.Errorf("the row is %s", got.Task.Status)
+	}
+}

@@ -1,0 +1,77 @@
+package tenantdb_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
+)
+
+var claim = followup.Task{Status: followup.InProgress, Revision: 1, Attempts: 1}
+
+func TestACommitWhoseOutcomeNobodyKnowsIsUnclear(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		doom   fate
+		stored followup.TaskStatus
+	}{
+		{"applied, and the answer lost", fate{deliver: true}, followup.InProgress},
+		{"never delivered", fate{}, followup.Scheduled},
+		{"applied, and a pooler has lost the server", // PgBouncer, "server conn crashed?"
+			fate{deliver: true, answer: &pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "08P01"}}, followup.InProgress},
+		{"never delivered, as a pooler says",
+			fate{answer: &pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "08006"}}, followup.Scheduled},
+		{"applied, and the server says that it does not know", // statement_completion_unknown
+			fate{deliver: true, answer: &pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "40003"}}, followup.InProgress},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := tenantdbtest.New(t)
+			ref := f.Insert(t, dueNow())
+			db := f.Open(behindProxy(t, c.doom), poolOfOne)
+			a, err := db.Admit(t.Context(), ref, always(followup.Dial, claim))
+			if !errors.Is(err, tenantdb.ErrUnclear) {
+				t.Fatalf("Admit: %v", err)
+			}
+			if a.Decision.Effect != followup.Dial || a.Decision.Next != claim || a.Booking == nil {
+				t.Errorf("the admission is lost: %+v", a)
+			}
+			await(t, "the row to be "+string(c.stored), func() bool {
+				got, _ := f.Read(t, ref)
+				return got.Task.Status == c.stored
+			})
+			// A connection that was cut must not be used again.
+			if _, err := db.Update(t.Context(), *a.Booking, claim); err != nil && !errors.Is(err, tenantdb.ErrUnclear) {
+				t.Errorf("Update on the same pool: %v", err)
+			}
+		})
+	}
+}
+
+// A refusal proves that nothing holds, so the same may be tried again.
+func TestACommitThatTheDatabaseRefusesIsNotUnclear(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	f.LAD(t, tenantdbtest.TenantA, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = NEW.call_id; END $$`)
+	f.LAD(t, tenantdbtest.TenantA, `CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON lead_bookings
+		DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	ref := f.Insert(t, dueNow())
+	for name, code := range map[string]string{"a deferred constraint": "23514", "serialization": "40001", "deadlock": "40P01"} {
+		next := claim
+		next.CallID = code
+		_, err := f.DB.Admit(t.Context(), ref, always(followup.Dial, next))
+		if err == nil || errors.Is(err, tenantdb.ErrUnclear) || !strings.Contains(err.Error(), "commit") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, _ := f.Read(t, ref); got.Task.Status != followup.Scheduled {
+			t.Errorf("%s: the row is %s", name, got.Task.Status)
+		}
+	}
+}

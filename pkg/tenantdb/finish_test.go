@@ -1,0 +1,179 @@
+package tenantdb_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
+)
+
+// claimedRow is a row at work, and its claim.
+func claimedRow() (tenantdbtest.Row, followup.Task) {
+	at := micro(time.Now())
+	task := followup.Task{
+		Status: followup.InProgress, Name: "t", DueAt: at, Revision: 3, PlannedFor: at, Attempts: 2,
+		ClaimedAt: at.Add(time.Microsecond), LastError: "the attempt before was refused",
+	}
+	return tenantdbtest.Row{ScheduledAt: at, Task: task}, task
+}
+
+var reports = map[string]followup.Report{
+	"accepted":    {Outcome: followup.CallAccepted, CallID: "call-1"},
+	"not started": {Outcome: followup.CallNotStarted, Detail: "refused"},
+	"rejected":    {Outcome: followup.CallRejected, Detail: "no credits"},
+	"unknown":     {Outcome: followup.CallUnknown, Detail: "reset"},
+}
+
+func TestFinishRecordsTheOutcomeOfItsClaim(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	for name, report := range reports {
+		row, claimed := claimedRow()
+		ref := f.Insert(t, row)
+		next := rules().Finish(claimed, report)
+		if stored, err := f.DB.Finish(t.Context(), ref, claimed, next); err != nil || !stored {
+			t.Errorf("%s: stored %v, error %v", name, stored, err)
+		}
+		got, _ := f.Read(t, ref)
+		if diff := cmp.Diff(next, got.Task); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestFinishingAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	for name, report := range reports {
+		row, claimed := claimedRow()
+		ref := f.Insert(t, row)
+		next := rules().Finish(claimed, report)
+		if _, err := f.DB.Finish(t.Context(), ref, claimed, next); err != nil {
+			t.Fatal(err)
+		}
+		before := wholeRow(t, f, ref)
+		if stored, err := f.DB.Finish(t.Context(), ref, claimed, next); err != nil || stored {
+			t.Errorf("%s: stored %v, error %v", name, stored, err)
+		}
+		if after := wholeRow(t, f, ref); after != before {
+			t.Errorf("%s: the row has become %s", name, after)
+		}
+	}
+}
+
+func TestAClaimThatIsNoLongerTheRowsFinishesNothing(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	for name, change := range map[string]func(*followup.Task){
+		"an earlier revision": func(c *followup.Task) { c.Revision-- },
+		"a later revision":    func(c *followup.Task) { c.Revision++ },
+		"an earlier attempt":  func(c *followup.Task) { c.Attempts-- },
+		"a later attempt":     func(c *followup.Task) { c.Attempts++ },
+		"an earlier moment":   func(c *followup.Task) { c.ClaimedAt = c.ClaimedAt.Add(-time.Microsecond) },
+		"a later moment":      func(c *followup.Task) { c.ClaimedAt = c.ClaimedAt.Add(time.Microsecond) },
+		"no moment":           func(c *followup.Task) { c.ClaimedAt = time.Time{} },
+	} {
+		row, claimed := claimedRow()
+		ref := f.Insert(t, row)
+		before := wholeRow(t, f, ref)
+		change(&claimed)
+		next := rules().Finish(claimed, reports["accepted"])
+		if stored, err := f.DB.Finish(t.Context(), ref, claimed, next); err != nil || stored {
+			t.Errorf("%s: stored %v, error %v", name, stored, err)
+		}
+		if after := wholeRow(t, f, ref); after != before {
+			t.Errorf("%s: the row has become %s", name, after)
+		}
+	}
+}
+
+func TestFinishOfAnotherTenantsOrOfNoBookingFinishesNothing(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	row, claimed := claimedRow()
+	ref := f.Insert(t, row)
+	for _, other := range []followup.Ref{
+		{TenantID: tenantdbtest.TenantB, BookingID: ref.BookingID},
+		{TenantID: ref.TenantID, BookingID: uuid.New()},
+	} {
+		if stored, err := f.DB.Finish(t.Context(), other, claimed, claimed); err != nil || stored {
+			t.Errorf("stored %v, error %v", stored, err)
+		}
+	}
+}
+
+// Late truth: the answer came after the claim had been given up, and the row is
+// still held for that very attempt.
+func TestOnlyAnAcceptedCallSettlesWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	for _, c := range []struct {
+		status  followup.TaskStatus
+		reason  followup.Reason
+		report  string
+		settles bool
+	}{
+		{followup.Failed, followup.OutcomeUnknown, "accepted", true},
+		{followup.Failed, followup.OutcomeUnknown, "rejected", false},
+		{followup.Failed, followup.OutcomeUnknown, "not started", false},
+		{followup.Failed, followup.OutcomeUnknown, "unknown", false},
+		{followup.Failed, followup.NotStarted, "accepted", false},
+		{followup.Failed, followup.Rejected, "accepted", false},
+		{followup.Failed, "", "accepted", false},
+		{followup.Cancelled, followup.ByOperator, "accepted", false},
+		{followup.Pending, "", "accepted", false},
+		{followup.Executed, "", "rejected", false},
+	} {
+		row, claimed := claimedRow()
+		row.Task.Status, row.Task.Reason, row.Task.LastError = c.status, c.reason, followup.LeaseOverError
+		ref := f.Insert(t, row)
+		next := rules().Finish(claimed, reports[c.report])
+		stored, err := f.DB.Finish(t.Context(), ref, claimed, next)
+		if err != nil || stored != c.settles {
+			t.Errorf("%s/%s, %s: stored %v, error %v", c.status, c.reason, c.report, stored, err)
+		}
+		want := row.Task
+		if c.settles {
+			want = next
+		}
+		if got, _ := f.Read(t, ref); !cmp.Equal(got.Task, want) {
+			t.Errorf("%s/%s, %s: %s", c.status, c.reason, c.report, cmp.Diff(want, got.Task))
+		}
+	}
+}
+
+func TestLateTruthOfAnotherAttemptSettlesNothing(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	row, claimed := claimedRow()
+	row.Task.Status, row.Task.Reason = followup.Failed, followup.OutcomeUnknown
+	ref := f.Insert(t, row)
+	claimed.ClaimedAt = claimed.ClaimedAt.Add(-time.Second)
+	if stored, err := f.DB.Finish(t.Context(), ref, claimed, rules().Finish(claimed, reports["accepted"])); err != nil || stored {
+		t.Errorf("stored %v, error %v", stored, err)
+	}
+}
+
+// What a claim moved meanwhile, LAD's columns among it, is not written back.
+func TestFinishLeavesWhatMovedDuringTheCall(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	row, claimed := claimedRow()
+	ref := f.Insert(t, row)
+	moved := row.ScheduledAt.Add(time.Hour)
+	f.LAD(t, ref.TenantID, `UPDATE lead_bookings SET scheduled_at = $1, status = 'confirmed', notes = 'moved' WHERE id = $2`, moved, ref.BookingID)
+	before := ladColumns(t, f, ref)
+	if stored, err := f.DB.Finish(t.Context(), ref, claimed, rules().Finish(claimed, reports["accepted"])); err != nil || !stored {
+		t.Fatalf("stored %v, error %v", stored, err)
+	}
+	if after := ladColumns(t, f, ref); after != before {
+		t.Errorf("LAD's columns have become %s", after)
+	}
+	if got, _ := f.Read(t, ref); got.Task.PlannedFor != row.ScheduledAt || got.Task.Key != row.Task.Key {
+		t.Errorf("planned for %v, key %q", got.Task.PlannedFor, got.Task.Key)
+	}
+}

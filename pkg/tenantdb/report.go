@@ -1,0 +1,112 @@
+package tenantdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+// Report is how those follow-ups of one tenant fared that were due in a window.
+type Report struct {
+	Due     int // follow-ups that were due
+	Dialled int // of these, were dialled, whatever came of it
+	OnTime  int // of these, were dialled in time
+	Missed  int // should have been dialled by now, and were not
+	// Lag is from due to dialled; a retried call counts with its last attempt.
+	Lag      Percentiles
+	Outcomes []Outcome // what became of all that were due
+}
+
+// Percentiles are values that occurred; all are 0 if nothing did.
+type Percentiles struct{ P50, P95, P99, Max time.Duration }
+
+// Outcome is how many follow-ups stand at a status, for a reason.
+type Outcome struct {
+	Status followup.TaskStatus
+	Reason followup.Reason
+	Count  int
+}
+
+// reportSQL: a follow-up is due at its time less the lead time, or when it was
+// booked if that was later. One that was dialled counts by the time that it was
+// dialled for, the others by their present one. A call that nobody should have
+// made (cancelled, rejected before it was tried, no longer live) is not missed.
+//
+// It reads all of the tenant's bookings once: no index knows what was due, and
+// none is worth its upkeep for a question asked by hand.
+const reportSQL = `
+WITH timed AS (
+	SELECT COALESCE(task_status::text, 'pending') AS status, COALESCE(task_reason::text, '') AS reason, live,
+		CASE WHEN execution_attempts > 0 THEN claimed_at END AS dialled_at,
+		GREATEST(created_at, CASE WHEN execution_attempts > 0 AND claimed_at IS NOT NULL
+			THEN COALESCE(planned_for, scheduled_at) ELSE scheduled_at END - @lead::interval) AS due_at
+	FROM followup_bookings
+	WHERE tenant_id = @tenant AND booking_kind = ANY (@kinds) AND isfinite(scheduled_at)
+		AND (task_revision > 0 OR wanted_at >= @since)
+), due AS (
+	SELECT *, dialled_at - due_at AS lag FROM timed
+	WHERE due_at > @now::timestamptz - @window::interval AND due_at <= @now
+)
+SELECT GROUPING(status) = 1, COALESCE(status, ''), COALESCE(reason, ''), count(*), count(lag),
+	count(*) FILTER (WHERE lag <= @tolerance::interval),
+	count(*) FILTER (WHERE lag IS NULL AND due_at <= @now::timestamptz - @tolerance::interval AND (
+		status = 'failed' AND reason = 'expired' OR live AND (status IN ('pending', 'scheduled') OR reason = 'not_started'))),
+	percentile_disc(ARRAY[0.5, 0.95, 0.99, 1]) WITHIN GROUP (ORDER BY lag)
+FROM due GROUP BY GROUPING SETS ((), (status, reason))
+ORDER BY 1 DESC, 2, 3`
+
+// Report looks at the follow-ups of a tenant that were due in the last window,
+// by the database's clock. A call is on time if it was dialled at most
+// tolerance after it was due. An unknown tenant has none.
+func (db *DB) Report(ctx context.Context, tenant uuid.UUID, rules followup.Rules, window, tolerance time.Duration) (Report, error) {
+	var report Report
+	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+		var now time.Time
+		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
+			return fmt.Errorf("read clock: %w", err)
+		}
+		rows, err := tx.Query(ctx, reportSQL, pgx.NamedArgs{
+			"tenant": tenant, "now": db.clock(now), "kinds": rules.Kinds(), "since": rules.ActiveSince, "lead": rules.LeadTime,
+			"window": window, "tolerance": tolerance})
+		if err != nil {
+			return err
+		}
+		var total bool
+		var o Outcome
+		var r Report
+		var lags []*time.Duration
+		_, err = pgx.ForEachRow(rows, []any{&total, &o.Status, &o.Reason, &o.Count, &r.Dialled, &r.OnTime, &r.Missed, &lags}, func() error {
+			if !total {
+				report.Outcomes = append(report.Outcomes, o)
+				return nil
+			}
+			report = Report{Due: o.Count, Dialled: r.Dialled, OnTime: r.OnTime, Missed: r.Missed, Lag: percentiles(lags)}
+			return nil
+		})
+		return err
+	})
+	if errors.Is(err, errUnknownTenant) {
+		return Report{}, nil
+	}
+	if err != nil {
+		return Report{}, fmt.Errorf("report on tenant %s: %w", tenant, err)
+	}
+	return report, nil
+}
+
+// percentiles takes the array of reportSQL, which is NULL without a value.
+func percentiles(lags []*time.Duration) Percentiles {
+	var p Percentiles
+	for i, into := range []*time.Duration{&p.P50, &p.P95, &p.P99, &p.Max} {
+		if i < len(lags) && lags[i] != nil {
+			*into = *lags[i]
+		}
+	}
+	return p
+}
