@@ -1,7 +1,7 @@
 # `make` or `make help` says what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run demo test build lint check fuzz bench clean ci
+.PHONY: help run demo test build lint check compliance fuzz bench clean ci
 
 # Found, or installed, by the first target that needs it.
 GO = $(eval GO := $$(shell scripts/go.sh))$(or $(GO),$(error no Go, see above))
@@ -35,6 +35,11 @@ lint: ## Check format, house rules and the usual mistakes (builds the linter at 
 check: ## Check that dependencies are what they say and go.mod is tidy
 	$(GO) mod verify
 	$(GO) mod tidy -diff
+
+# Without cgo, PostgreSQL's parser need not be compiled from C first.
+compliance: ## Check LAD's rules on this repository, and print LAD's report
+	@CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/compliance
+	@PATH="$$(dirname $(GO)):$$PATH" bin/compliance
 
 fuzz: ## Run every fuzz test for FUZZTIME (30s)
 	@for package in $$($(GO) list ./...); do \

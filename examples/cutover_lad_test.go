@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -47,10 +48,7 @@ type oldTask struct {
 func startOldLAD(t *testing.T, d *functiontest.Database, agent *functiontest.Agent) *oldLAD {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	config, err := pgxpool.ParseConfig(d.AdminURL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	config := d.Owner.Config()
 	config.ConnConfig.RuntimeParams["search_path"] = d.Schema(functiontest.TenantB)
 	config.MaxConns = 40
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -132,16 +130,17 @@ func (l *oldLAD) pauseQueue() {
 	l.paused = true
 }
 
-func (l *oldLAD) resumeQueue() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.paused = false
-}
-
 func (l *oldLAD) purgeQueue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queue = map[string]oldTask{}
+}
+
+// forget loses a booking's task, as a LAD does that dies with it in hand.
+func (l *oldLAD) forget(b followup.Booking) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.queue, func(_ string, task oldTask) bool { return task.booking == b.BookingID })
 }
 
 func (l *oldLAD) dispatch(ctx context.Context) {
@@ -166,7 +165,7 @@ func (l *oldLAD) dispatch(ctx context.Context) {
 	}
 }
 
-var errKeyMismatch = errors.New("Idempotency key mismatch")
+var errKeyMismatch = errors.New("idempotency key mismatch")
 
 func (l *oldLAD) execute(ctx context.Context, task oldTask) error {
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {

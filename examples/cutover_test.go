@@ -1,11 +1,9 @@
 package examples_test
 
 import (
-	"strconv"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
@@ -52,20 +50,26 @@ func TestTheCutOverLosesNoCallAndMakesNoneTwice(t *testing.T) {
 	for i := range 30 {
 		soon = append(soon, w.book(now.Add(2*time.Second+time.Duration(i)*50*time.Millisecond)))
 	}
-	far, moved := w.book(now.Add(time.Hour)), w.book(now.Add(3*time.Second))
+	far, moved := w.book(now.Add(time.Hour)), w.book(now.Add(time.Hour))
 	years := w.book(now.Add(400 * 24 * time.Hour))
 	withdrawn, dropped := w.book(now.Add(time.Hour)), w.book(now.Add(time.Hour))
 	for _, b := range append([]followup.Booking{far, moved, withdrawn, dropped}, soon...) {
-		w.awaitState(b, "scheduled")
+		functiontest.Eventually(t, "LAD has scheduled it", func() bool { return w.state(b) != "pending" })
 	}
 	w.awaitState(done, "executed")
 	// LAD rang, and died before it could say so.
 	doubt := w.book(now.Add(-time.Second))
 	functiontest.Eventually(t, "LAD has rung", func() bool { return w.rang(doubt) == 1 && w.state(doubt) == "executed" })
 	w.Change(doubt.Ref, "task_status = 'scheduled', executed_at = NULL, execution_attempts = 0")
+	// LAD died before it rang.
+	silent := w.book(now.Add(time.Hour))
+	functiontest.Eventually(t, "LAD has scheduled it", func() bool { return w.state(silent) == "scheduled" })
+	lad.forget(silent)
+	silent.ScheduledAt = now
+	w.Change(silent.Ref, "scheduled_at = $1, task_scheduled_at = $1, idempotency_key = $2", now, silent.Key())
 	w.Change(dropped.Ref, "task_status = 'cancelled'") // as LAD's cancelFollowUpCall does
 	w.sweep()
-	if state := w.state(soon[29]); state != "scheduled" {
+	if state := w.state(far); state != "scheduled" {
 		t.Errorf("the deployed functions have made a booking %s", state)
 	}
 
@@ -80,6 +84,7 @@ func TestTheCutOverLosesNoCallAndMakesNoneTwice(t *testing.T) {
 	if rows := w.sql("left-behind", map[string]string{"active_since": since.Format(time.RFC3339)}); len(rows) != 0 {
 		t.Errorf("left behind: %q", rows)
 	}
+	w.command("drift", nil)
 	w.deploy(since, false)
 
 	for _, b := range append(soon, unannounced) {
@@ -93,6 +98,17 @@ func TestTheCutOverLosesNoCallAndMakesNoneTwice(t *testing.T) {
 		}
 	}
 	w.sweep()
+	person := func(b followup.Booking) map[string]string {
+		return map[string]string{"TENANT": b.TenantID.String(), "BOOKING": b.BookingID.String()}
+	}
+	for _, b := range []followup.Booking{doubt, silent} {
+		if held := w.command("list-held", person(b)); !strings.Contains(held, b.BookingID.String()) {
+			t.Errorf("%s is not listed as held: %s", b.BookingID, held)
+		}
+	}
+	w.command("resolve-called", person(doubt), "--yes")
+	w.command("resolve-not-called", person(silent), "--yes")
+	w.awaitState(silent, "executed ours")
 	for what, want := range map[string]struct {
 		booking followup.Booking
 		state   string
@@ -102,9 +118,10 @@ func TestTheCutOverLosesNoCallAndMakesNoneTwice(t *testing.T) {
 		"for an hour from now":             {far, "scheduled ours", 0},
 		"moved between the systems":        {moved, "scheduled ours", 0},
 		"years ahead":                      {years, "pending", 0},
-		"cancelled between the systems":    {withdrawn, "cancelled booking_cancelled", 0},
+		"cancelled between the systems":    {withdrawn, "cancelled booking_cancelled ours", 0},
 		"cancelled by LAD before":          {dropped, "cancelled", 0},
-		"rung by a LAD that died":          {doubt, "failed outcome_unknown", 1},
+		"rung by a LAD that died":          {doubt, "executed", 1},
+		"given up by a LAD that died":      {silent, "executed ours", 1},
 		"inserted between the two systems": {unannounced, "executed ours", 1},
 	} {
 		if state, rang := w.state(want.booking), w.rang(want.booking); state != want.state || rang != want.rang {
@@ -127,7 +144,7 @@ func TestWhatLADHasScheduledIsLeftAloneUntilItsGraceIsOver(t *testing.T) {
 		{-4 * time.Minute, followup.Scheduled, "", "scheduled"},
 		{-6 * time.Minute, followup.Scheduled, "", "scheduled ours"}, // and LAD's task may still come
 		{time.Hour, followup.Scheduled, "scheduled_at = scheduled_at + interval '1 hour'", "scheduled ours"},
-		{time.Hour, followup.Scheduled, "status = 'cancelled'", "cancelled booking_cancelled"},
+		{time.Hour, followup.Scheduled, "status = 'cancelled'", "cancelled booking_cancelled ours"},
 		{-6 * time.Minute, followup.Failed, "", "failed"},
 		{-6 * time.Minute, followup.Executed, "executed_at = scheduled_at", "executed"},
 		{time.Hour, followup.Cancelled, "", "cancelled"},
@@ -197,10 +214,10 @@ func TestTheChecksBeforeTheCutOverFindWhatTheyLookFor(t *testing.T) {
 	t.Parallel()
 	w := newCutOver(t)
 	at := time.Now().Add(24 * time.Hour)
-	shifted := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: at, Task: followup.Task{Status: followup.Scheduled, Key: functiontest.CurrentKey, DueAt: at}})
-	w.Change(shifted.Ref, "task_name = 'x', timezone = 'GST', task_scheduled_at = scheduled_at - interval '4 hours'")
-	straight := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: at, Task: followup.Task{Status: followup.Scheduled, Key: functiontest.CurrentKey, DueAt: at}})
-	w.Change(straight.Ref, "task_name = 'y', timezone = 'UTC'")
+	shifted := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: at, Created: time.Now(), Task: followup.Task{Status: followup.Scheduled, Key: functiontest.CurrentKey, DueAt: at}})
+	w.Change(shifted.Ref, "planned_for = NULL, task_name = 'x', timezone = 'GST', task_scheduled_at = scheduled_at - interval '4 hours'")
+	straight := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: at, Created: time.Now(), Task: followup.Task{Status: followup.Scheduled, Key: functiontest.CurrentKey, DueAt: at}})
+	w.Change(straight.Ref, "planned_for = NULL, task_name = 'y', timezone = 'UTC'")
 	if rows := w.sql("time-zones", nil); len(rows) != 1 || rows[0][0] != "GST" || rows[0][1] != "-4" || rows[0][2] != "1" {
 		t.Errorf("the check of time zones found %q", rows)
 	}
@@ -226,15 +243,3 @@ func TestACallUnderWayIsSeen(t *testing.T) {
 		t.Errorf("still under way are %q", rows)
 	}
 }
-
-// number reads a count.
-func number(t *testing.T, s string) int {
-	t.Helper()
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-var _ = uuid.Nil

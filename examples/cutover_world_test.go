@@ -4,11 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"lad.internal/followup/examples/internal/exampletest"
@@ -26,6 +26,7 @@ type cutOver struct {
 	queue *functiontest.Tasks
 	agent *functiontest.Agent
 	log   *functiontest.Log
+	since time.Time // as deployed last
 
 	execute  atomic.Pointer[execute.Handler]
 	schedule *schedule.Handler
@@ -43,6 +44,7 @@ func newCutOver(t *testing.T) *cutOver {
 // deploy replaces both functions by ones with these settings.
 func (w *cutOver) deploy(activeSince time.Time, paused bool) {
 	w.t.Helper()
+	w.since = activeSince
 	rules := functiontest.Rules()
 	rules.ActiveSince, rules.Paused = activeSince, followup.Pause{All: paused}
 	verifier, err := execute.NewVerifier(context.WithoutCancel(w.t.Context()),
@@ -80,7 +82,21 @@ func (w *cutOver) sweep() schedule.Swept {
 // book inserts a follow-up of tenant B, which LAD's trigger announces.
 func (w *cutOver) book(at time.Time) followup.Booking {
 	w.t.Helper()
-	return w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: at, Created: time.Now()})
+	at = at.Truncate(time.Microsecond) // PostgreSQL's
+	id, err := insertPlainly(w.t.Context(), w.ladSession(), at)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return followup.Booking{Ref: followup.Ref{TenantID: functiontest.TenantB, BookingID: id}, ScheduledAt: at}
+}
+
+func insertPlainly(ctx context.Context, conn *pgx.Conn, at time.Time) (uuid.UUID, error) {
+	id := uuid.New()
+	_, err := conn.Exec(ctx, `
+		WITH lead AS (INSERT INTO leads (tenant_id, phone) VALUES ($1, '+4915112345678') RETURNING id)
+		INSERT INTO lead_bookings (id, tenant_id, lead_id, booking_type, scheduled_at)
+		SELECT $2, $1, lead.id, 'follow_up', $3 FROM lead`, functiontest.TenantB, id, at)
+	return id, err
 }
 
 // rang is how often the lead's phone has rung, whoever rang it.
@@ -89,15 +105,9 @@ func (w *cutOver) rang(b followup.Booking) int { return len(w.agent.Calls(b.Book
 // ladSession is a psql session of LAD's people on tenant B's schema.
 func (w *cutOver) ladSession() *pgx.Conn {
 	w.t.Helper()
-	config, err := pgx.ParseConfig(w.AdminURL)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	config := w.Owner.Config().ConnConfig
 	config.RuntimeParams["search_path"] = w.Schema(functiontest.TenantB)
 	conn, err := pgx.ConnectConfig(w.t.Context(), config)
-	if err == nil {
-		_, err = conn.Exec(w.t.Context(), "SET ROLE lad_owner")
-	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -130,15 +140,14 @@ func (w *cutOver) awaitState(b followup.Booking, want string) {
 	functiontest.Eventually(w.t, b.BookingID.String()+" is "+want, func() bool { return w.state(b) == want })
 }
 
-// state is a row's state in words.
+// state is a row's state in words, as LAD sees it; a state that this system wrote
+// is ours.
 func (w *cutOver) state(b followup.Booking) string {
-	row := w.Row(b.Ref)
-	words := []string{string(row.Task.Status)}
-	if row.Task.Reason != "" {
-		words = append(words, string(row.Task.Reason))
+	w.t.Helper()
+	var state string
+	if err := w.Owner.QueryRow(w.t.Context(), `SELECT concat_ws(' ', task_status, task_reason, CASE WHEN planned_for IS NOT NULL THEN 'ours' END)
+		FROM `+w.Schema(b.TenantID)+`.lead_bookings WHERE id = $1`, b.BookingID).Scan(&state); err != nil {
+		w.t.Fatal(err)
 	}
-	if row.Task.Revision > 0 {
-		words = append(words, "ours")
-	}
-	return strings.Join(words, " ")
+	return state
 }

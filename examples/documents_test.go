@@ -79,6 +79,12 @@ func TestEveryBlockOfADocumentIsRun(t *testing.T) {
 	for _, document := range documents {
 		for _, s := range exampletest.Snippets(t, document) {
 			switch {
+			case s.Language == "sh" && s.Name == "": // TestEveryCommandThatADocumentNamesExists
+				for line := range strings.Lines(s.Text) {
+					if !strings.HasPrefix(line, "followup ") {
+						t.Errorf("docs/%s: %q is not a followup command, so give its block a name and run it", document, line)
+					}
+				}
 			case s.Name == "":
 				t.Errorf("docs/%s has a block without a name, which no test can run: %.60q", document, s.Text)
 			case strings.HasPrefix(s.Name, "examples/"), strings.HasPrefix(s.Name, "docs/"):

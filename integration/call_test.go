@@ -23,7 +23,7 @@ func TestABookingBecomesATaskAndTheTaskOneCallAtItsTime(t *testing.T) {
 			t.Parallel()
 			user, lead := w.user(tenant), uuid.NewString()
 			// Further ahead than the earliness that is allowed.
-			due := in(followup.Earliness + 3*time.Second)
+			due := in(followup.Earliness + 7*time.Second)
 			id := user.Book(t, due, map[string]any{"leadId": lead})
 
 			armed := user.Await(t, id, "scheduled")

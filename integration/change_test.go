@@ -12,7 +12,7 @@ func TestABookingCancelledBeforeItsTimeIsNotCalled(t *testing.T) {
 	t.Parallel()
 	w := calm(t)
 	user := w.user(1)
-	due := in(5 * time.Second)
+	due := in(12 * time.Second)
 	id := user.Book(t, due, nil)
 	armed := user.Await(t, id, "scheduled")
 	user.Change(t, id, map[string]any{"status": "cancelled"})
@@ -43,7 +43,7 @@ func TestABookingMovedAwayAndBackIsCalledOnceAtItsTime(t *testing.T) {
 	})
 	t.Run("with a task for each time", func(t *testing.T) {
 		t.Parallel()
-		a := in(followup.Earliness + 6*time.Second)
+		a := in(followup.Earliness + 10*time.Second)
 		id := user.Book(t, a, nil)
 		for i, next := range []time.Time{in(2 * time.Hour), a} {
 			await(t, "the task of the time before", func() bool { return user.Show(t, id).TaskRevision == i+1 })

@@ -33,10 +33,10 @@ var (
 	calm = shared(stack.Options{
 		Env: map[string]string{"INTERNAL_SERVICE_SECRET": secretCanary, "LOG_LEVEL": "debug"},
 	})
-	// impatient gives a call two seconds. Its events are structured CloudEvents.
+	// impatient gives a call three seconds. Its events are structured CloudEvents.
 	impatient = shared(stack.Options{
 		EventMode: eventarc.ModeStructured,
-		Env:       map[string]string{"VOICE_AGENT_TIMEOUT": "2s"},
+		Env:       map[string]string{"VOICE_AGENT_TIMEOUT": "3s"},
 	})
 	// unreliable delivers each message three times, twice at once and again
 	// because it has lost the answers, as plain Pub/Sub pushes.
@@ -53,7 +53,7 @@ var (
 	// mortal is one whose functions get killed. The lease is the shortest one
 	// that the call's timeout allows.
 	mortal = shared(stack.Options{
-		Env: map[string]string{"VOICE_AGENT_TIMEOUT": "5s", "FOLLOWUP_LEASE": "20s"},
+		Env: map[string]string{"VOICE_AGENT_TIMEOUT": "3s", "FOLLOWUP_LEASE": "18s"},
 	})
 )
 

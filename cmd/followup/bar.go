@@ -25,7 +25,7 @@ const (
 	eraseBar = "\r\x1b[K"
 )
 
-func newBar(w io.Writer) *bar { return &bar{w: w, show: onTerminal(w)} }
+func newBar(w io.Writer) *bar { return &bar{w: w, show: isTerminal(w)} }
 
 // Write implements io.Writer, for the log.
 func (b *bar) Write(line []byte) (int, error) {

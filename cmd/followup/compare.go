@@ -171,9 +171,6 @@ func (c *comparison) judgeRow(before followup.Booking, rows map[followup.Ref]fol
 		return // it has changed meanwhile
 	}
 	plan := c.rules.Plan(&b, c.now)
-	if plan.Rule == followup.RuleNoFollowUp || plan.Rule == followup.RuleHistoric {
-		return // LAD's own scheduler has written it, for none of ours
-	}
 	d := difference{Kind: driftMissing, TenantID: b.TenantID, BookingID: b.BookingID, Task: b.Task.Name, DueAt: b.Task.DueAt}
 	switch {
 	case b.Task.Name == "":

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -76,7 +77,7 @@ func (f *driftFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if n := found.stuck(); n > 0 {
-		return fmt.Errorf("%s of %d will not heal by itself", plural(n, "difference"), len(found.Drift))
+		return fmt.Errorf("there is drift that does not heal by itself: %d of %s", n, plural(len(found.Drift), "difference"))
 	}
 	return nil
 }
@@ -102,7 +103,7 @@ func (f *driftFlags) print(w io.Writer, found *comparison) error {
 		}
 		booking, tenant := d.BookingID.String(), d.TenantID.String()
 		if d.TenantID == uuid.Nil {
-			booking, tenant = d.Task, "-"
+			booking, tenant = "task "+path.Base(d.Task), "-"
 		}
 		rows = append(rows, []string{d.Kind, tenant, booking, moment(d.DueAt), d.Detail, heals})
 	}

@@ -87,7 +87,7 @@ func openDatabase(cmd *cobra.Command) (e *environment, closeAll func() error, er
 // and not each step.
 func (e *environment) logger(w io.Writer) *slog.Logger {
 	log := e.Logger(w)
-	if onTerminal(w) {
+	if b, ok := w.(*bar); isTerminal(w) || ok && b.show {
 		return slog.New(atLeast{Handler: log.Handler(), level: logging.LevelNotice})
 	}
 	return log

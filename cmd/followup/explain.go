@@ -112,22 +112,25 @@ type askedRule struct {
 	Question string `json:"question"`
 }
 
-// foresee asks the rules at a time. The row's own task is asked about if the
-// plan leaves it alone, else the one that the plan would create, at the moment
-// when that is due.
+// foresee asks the rules at a time, and what the task does when it fires next:
+// the one that the plan would create, or else the row's own. A task that is due
+// later fires then.
 func foresee(r followup.Rules, b followup.Booking, lead followup.Lead, at time.Time) foresight {
 	plan := r.ExplainPlan(&b, at)
 	f := foresight{
 		BookingID: b.BookingID.String(), TenantID: b.TenantID.String(), At: at,
 		Call: standing(b.Task), Advice: r.Advice(b, at), Plan: reasonsOf(plan),
 	}
-	planned, fires := plan.Decision.Effect == followup.Arm, at
+	planned := plan.Decision.Effect == followup.Arm
 	if planned {
 		b.Task = plan.Decision.Next
 		b.Task.Name = "planned" // whoever creates the task names it
-		fires = b.Task.DueAt
 	}
 	if ticket, ok := b.Task.Ticket(); ok {
+		fires := at
+		if b.Task.DueAt.After(at) {
+			fires = b.Task.DueAt
+		}
 		admit := r.ExplainAdmit(&b, lead, ticket, fires)
 		f.Task = &taskForesight{Planned: planned, Revision: ticket.Revision, FiresAt: fires, reasons: reasonsOf(admit)}
 	}
@@ -180,7 +183,7 @@ func (f foresight) print(w io.Writer) error {
 	case f.Task.Planned:
 		fmt.Fprintf(w, "\nWhat would that task do when it fires, at %s?\n", moment(f.Task.FiresAt))
 	default:
-		fmt.Fprintf(w, "\nWhat would its task, revision %d, do if it fired at %s?\n", f.Task.Revision, moment(f.Task.FiresAt))
+		fmt.Fprintf(w, "\nWhat would its task, revision %d, do when it fires, at %s?\n", f.Task.Revision, moment(f.Task.FiresAt))
 	}
 	return errors.Join(err, f.Task.print(w))
 }

@@ -64,6 +64,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newDev(), newDemo(), newMigrate())
 	root.AddCommand(newList(), newShow(), newExplain(), newRetry(), newCancel(), newResolve(), newSweep())
+	root.AddCommand(newTimeline(), newReport(), newDrift(), newDoctor())
 	return root
 }
 

@@ -143,8 +143,7 @@ func (f *migrateFlags) confirmDown(cmd *cobra.Command) error {
 	if !isTerminal(cmd.InOrStdin()) {
 		return usageError{errors.New("migrate down deletes the state of all follow-ups: say --yes")}
 	}
-	return askYes(cmd.InOrStdin(), cmd.ErrOrStderr(),
-		"This deletes the state of all follow-ups: which calls were made, and which are planned. Type yes to go on: ")
+	return ask(cmd, "This deletes the state of all follow-ups: which calls were made, and which are planned.")
 }
 
 // askYes asks a person, and returns an error unless the answer is yes.

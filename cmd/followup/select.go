@@ -43,10 +43,10 @@ func (s *selection) flags(cmd *cobra.Command, statuses []followup.TaskStatus, re
 	if reasons != nil {
 		wordsFlag(cmd, &s.filter.Reasons, "reason", reasons)
 	}
-	flags.Var((*momentFlag)(&s.filter.DueFrom), "due-after", "whose call is due then or later")
-	flags.Var((*momentFlag)(&s.filter.DueBefore), "due-before", "whose call is due before then")
-	flags.Var((*momentFlag)(&s.filter.ClaimedFrom), "claimed-after", "whose last call was claimed then or later")
-	flags.Var((*momentFlag)(&s.filter.ClaimedBefore), "claimed-before", "whose last call was claimed before then")
+	flags.Var((*momentFlag)(&s.filter.DueFrom), "due-after", "only calls that are due then or later")
+	flags.Var((*momentFlag)(&s.filter.DueBefore), "due-before", "only calls that are due before then")
+	flags.Var((*momentFlag)(&s.filter.ClaimedFrom), "claimed-after", "only calls that were last claimed then or later")
+	flags.Var((*momentFlag)(&s.filter.ClaimedBefore), "claimed-before", "only calls that were last claimed before then")
 	flags.IntVar(&s.limit, "limit", defaultLimit, "at most this many; 0 is all of them")
 }
 
@@ -150,7 +150,11 @@ type words[W ~string] struct {
 
 func wordsFlag[W ~string](cmd *cobra.Command, into *[]W, name string, allowed []W) {
 	w := words[W]{into: into, allowed: allowed, kind: name}
-	cmd.Flags().Var(&w, name, "only this "+name+", or these, with commas: "+w.list())
+	usage := "only calls of this " + name + ": " + w.list()
+	if len(allowed) > 1 {
+		usage = "only calls of this " + name + ", or of these, with commas: " + w.list()
+	}
+	cmd.Flags().Var(&w, name, usage)
 	choices := make([]cobra.Completion, len(allowed))
 	for i, a := range allowed {
 		choices[i] = string(a)

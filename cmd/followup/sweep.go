@@ -70,14 +70,21 @@ standard error, says why.`,
 	return cmd
 }
 
+// sweptView is what a sweep has done, for machines.
+type sweptView struct {
+	Tenants          int                   `json:"tenants"`        // looked at
+	TenantsBroken    int                   `json:"tenantsBroken"`  // of these, could not be looked at to the end
+	TenantsSkipped   int                   `json:"tenantsSkipped"` // not looked at to the end: the command was interrupted
+	BookingsLookedAt int                   `json:"bookingsLookedAt"`
+	BookingsFailed   int                   `json:"bookingsFailed"` // could not be planned, or the plan not carried out
+	Changed          map[followup.Rule]int `json:"changed"`        // bookings, by the rule that said so
+}
+
 func printSwept(cmd *cobra.Command, out output, swept schedule.Swept) error {
-	view := struct {
-		Tenants int                   `json:"tenants"`
-		Broken  int                   `json:"tenantsBroken"`
-		Looked  int                   `json:"bookingsLookedAt"`
-		Failed  int                   `json:"bookingsFailed"`
-		Changed map[followup.Rule]int `json:"changed"` // bookings, by rule
-	}(swept)
+	view := sweptView{
+		Tenants: swept.Tenants, TenantsBroken: swept.Broken, TenantsSkipped: swept.Skipped,
+		BookingsLookedAt: swept.Looked, BookingsFailed: swept.Failed, Changed: swept.Changed,
+	}
 	changed := 0
 	var rows [][]string
 	for _, rule := range slices.Sorted(maps.Keys(swept.Changed)) {
@@ -86,12 +93,15 @@ func printSwept(cmd *cobra.Command, out output, swept schedule.Swept) error {
 	}
 	w := cmd.OutOrStdout()
 	if out.json || len(rows) > 0 {
-		if err := out.print(w, view, []string{"RULE", "CHANGED", ""}, rows); err != nil {
+		if err := out.print(w, view, []string{"RULE", "CHANGED", "QUESTION"}, rows); err != nil {
 			return err
 		}
 	}
 	if !out.json {
 		fmt.Fprintf(w, "%s of %s looked at, %d changed\n", plural(swept.Looked, "booking"), plural(swept.Tenants, "tenant"), changed)
+	}
+	if swept.Skipped > 0 {
+		return fmt.Errorf("interrupted: %s not looked at, or not to the end", plural(swept.Skipped, "tenant"))
 	}
 	if swept.Broken > 0 || swept.Failed > 0 {
 		return fmt.Errorf("%s and %s could not be looked at: the log says why",

@@ -92,9 +92,10 @@ func addTrigger(s *stack.Stack) error {
 	return errors.Join(ladschema.Create(ctx, conn, tenant.Schema, ladschema.Trigger), conn.Close(ctx))
 }
 
-// env is what a publisher in Node needs to find the topic.
+// env is what a publisher in Node needs to find the topic. The last one keeps it
+// from looking for Google's metadata server here.
 func (w *world) env() []string {
-	return []string{"PUBSUB_EMULATOR_HOST=" + w.Bus.Addr(), "GCP_PROJECT_ID=" + project, "FOLLOWUP_TOPIC=" + topic}
+	return []string{"PUBSUB_EMULATOR_HOST=" + w.Bus.Addr(), "GCP_PROJECT_ID=" + project, "FOLLOWUP_TOPIC=" + topic, "METADATA_SERVER_DETECTION=none"}
 }
 
 // booking is a row of lead_bookings.

@@ -36,7 +36,7 @@ func TestLADsListenerSchedulesTheCallWithOneLineChanged(t *testing.T) {
 	b := w.insert(announced)
 	w.awaitScheduled(announced, b)
 	functiontest.Eventually(t, "the log has the message", func() bool { return len(w.handled(b)) > 0 })
-	if got := w.handled(b); len(got) != 1 || got[0]["rule"] != "arm" {
+	if got := w.handled(b); len(got) != 1 || got[0]["message_type"] != "booking.created" {
 		t.Errorf("handled as %v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package execute_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/localstack/voiceagent"
+	agentclient "lad.internal/followup/pkg/voiceagent"
 )
 
 // The ends of a claim.
@@ -149,6 +151,29 @@ func TestTheWaitThatTheVoiceAgentAsksForIsPassedOn(t *testing.T) {
 				t.Errorf("Retry-After is %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// busyAgent refuses for a while.
+type busyAgent time.Duration
+
+func (busyAgent) Authorize(context.Context) (agentclient.Credentials, error) {
+	return agentclient.Credentials{}, nil
+}
+
+func (b busyAgent) StartCall(context.Context, agentclient.Credentials, agentclient.Call) agentclient.Result {
+	return agentclient.Result{Outcome: agentclient.NotStarted, Status: 429, RetryAfter: time.Duration(b)}
+}
+
+func TestAWaitUpToADateIsRoundedUpToSeconds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for wait, want := range map[time.Duration]string{0: "", time.Millisecond: "1", 1400 * time.Millisecond: "2", 2 * time.Second: "2"} {
+		e := w.serve(func(p *execute.Parts) { p.Agent = busyAgent(wait) })
+		b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
+		if got := e.deliver(b, 1); got.status != 502 || got.header.Get("Retry-After") != want {
+			t.Errorf("asked to wait %v: %s with Retry-After %q, want %q", wait, got, got.header.Get("Retry-After"), want)
+		}
 	}
 }
 

@@ -134,7 +134,7 @@ func TestEachWrongSettingIsOneSentenceThatNamesIt(t *testing.T) {
 		{[]string{"FOLLOWUP_GRACE", "0s"}, "FOLLOWUP_GRACE", "1s"},
 		{[]string{"FOLLOWUP_ACTIVE_SINCE", "yesterday"}, "FOLLOWUP_ACTIVE_SINCE", "RFC 3339"},
 		{[]string{"FOLLOWUP_BOOKING_TYPES", "-,_"}, "FOLLOWUP_BOOKING_TYPES", "at least one"},
-		{[]string{"FOLLOWUP_PAUSED", "maybe"}, "FOLLOWUP_PAUSED", "UUID"},
+		{[]string{"FOLLOWUP_PAUSED", "maybe"}, "FOLLOWUP_PAUSED", "tenant ids"},
 		{[]string{"FOLLOWUP_DISPATCH_DEADLINE", "31m"}, "FOLLOWUP_DISPATCH_DEADLINE", "30m"},
 		{[]string{"FOLLOWUP_QUEUE_NAME", "projects/p/locations/l/queues/q"}, "FOLLOWUP_QUEUE_NAME", "short name"},
 		{[]string{"FOLLOWUP_EXECUTION_ENDPOINT", "http://execute.example/"}, "FOLLOWUP_EXECUTION_ENDPOINT", "https"},

@@ -56,13 +56,13 @@ func TestAnUnclearCommitIsNeverDialledOnAndTheClaimIsGivenBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			real := w.DB
-			store := &faultyStore{Store: real, admit: func(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
+			db := w.DB
+			store := &faultyStore{Store: db, admit: func(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
 				if committed {
-					a, err := real.Admit(ctx, ref, decide)
+					a, err := db.Admit(ctx, ref, decide)
 					return a, errors.Join(fmt.Errorf("commit: %w", tenantdb.ErrUnclear), err)
 				}
-				b, now, err := real.Booking(ctx, ref)
+				b, now, err := db.Booking(ctx, ref)
 				a := tenantdb.Admission{Booking: b, Decision: decide(b, followup.Lead{Phone: "+4915112345678"}, now)}
 				return a, errors.Join(fmt.Errorf("commit: %w", tenantdb.ErrUnclear), err)
 			}}

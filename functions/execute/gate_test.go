@@ -130,6 +130,10 @@ func TestRequestsThatAreNoTasksAreRefusedBeforeTheDatabaseIsAsked(t *testing.T) 
 		{"oversize, chunked", func(r *http.Request) {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat(" ", 64<<10+1))), -1
 		}, 413, "body_too_large"},
+		{"oversize, of a stranger", func(r *http.Request) {
+			r.Header.Del("Authorization")
+			body(bytes.Repeat([]byte(" "), 64<<10+1))(r)
+		}, 413, "body_too_large"},
 		{"no body", body(nil), 400, bad},
 		{"malformed", body([]byte(`{"tenantId":`)), 400, bad},
 		{"no object", body([]byte(`["tenantId"]`)), 400, bad},

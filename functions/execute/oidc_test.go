@@ -169,7 +169,7 @@ func TestOnlyTheQueuesOwnTokenGetsToTheDatabase(t *testing.T) {
 		{"no header", bearer("." + parts[1] + "." + parts[2]), 401, no},
 		{"a header that is no JSON", bearer("bm9uZQ." + parts[1] + "." + parts[2]), 401, no},
 		{"huge", bearer(parts[0] + "." + strings.Repeat("A", 20<<10) + "." + parts[2]), 401, no},
-		{"a huge audience, signed", bearer(w.signed(with("aud", strings.Repeat("a", 10<<10)))), 401, no},
+		{"huge, and genuine", bearer(w.signed(with("pad", strings.Repeat("a", 20<<10)))), 401, no},
 	})
 }
 

@@ -230,7 +230,7 @@ func TestAMessageThatCannotBeReadIsLoggedByItsIDAndAcknowledged(t *testing.T) {
 		"data that is no text": raw(7),
 		"bad base64":           raw("!!" + marker),
 		"base64 of the URL alphabet, where it differs": raw("-_-_"),
-		"huge data":               message(`{"type":"booking.created","pad":"` + strings.Repeat("x", 64<<10) + `"}`),
+		"huge data":               message(`{"type":"booking.created","tenantId":` + tenant + `,"bookingId":` + booking + `,"pad":"` + strings.Repeat("x", 64<<10) + `"}`),
 		"no message":              map[string]any{"subscription": marker},
 		"a message that is text":  map[string]any{"message": marker},
 		"a bad time":              map[string]any{"message": map[string]any{"data": base64.StdEncoding.EncodeToString([]byte(`{"type":"followup.sweep"}`)), "publishTime": marker}},

@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ func (h *Handler) tick(ctx context.Context, m message) Result {
 type Swept struct {
 	Tenants int                   // looked at
 	Broken  int                   // of these, could not be looked at to the end
+	Skipped int                   // not looked at, or not to the end, for lack of time
 	Looked  int                   // bookings planned
 	Failed  int                   // bookings whose plan could not be carried out
 	Changed map[followup.Rule]int // bookings changed, by the rule that said so
@@ -58,6 +60,9 @@ func (h *Handler) Sweep(ctx context.Context) Swept {
 		total.Broken++
 		return total
 	}
+	// In an order of its own each time: when time runs out, it must not always
+	// be the same tenants who wait.
+	rand.Shuffle(len(tenants), func(i, j int) { tenants[i], tenants[j] = tenants[j], tenants[i] })
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(tenantsAtOnce)
@@ -76,9 +81,18 @@ func (h *Handler) Sweep(ctx context.Context) Swept {
 }
 
 func (h *Handler) sweepTenant(ctx context.Context, tenant uuid.UUID) Swept {
-	swept := Swept{Tenants: 1, Changed: map[followup.Rule]int{}}
+	swept := Swept{Changed: map[followup.Rule]int{}}
+	if ctx.Err() != nil {
+		swept.Skipped = 1
+		return swept
+	}
+	swept.Tenants = 1
 	for _, concern := range tenantdb.Concerns {
 		if err := h.sweepConcern(ctx, tenant, concern, &swept); err != nil {
+			if ctx.Err() != nil { // no fault of the tenant's
+				swept.Skipped = 1
+				return swept
+			}
 			swept.Broken = 1
 			h.log.ErrorContext(ctx, "the sweep could not look at a tenant",
 				"event", "sweep_tenant_failed", "tenant_id", tenant.String(), "concern", string(concern), "error", err)
@@ -121,6 +135,7 @@ func (h *Handler) sweepConcern(ctx context.Context, tenant uuid.UUID, concern te
 func (s *Swept) add(t Swept) {
 	s.Tenants += t.Tenants
 	s.Broken += t.Broken
+	s.Skipped += t.Skipped
 	s.Looked += t.Looked
 	s.Failed += t.Failed
 	for rule, n := range t.Changed {
@@ -133,8 +148,12 @@ func (s Swept) log(ctx context.Context, log *slog.Logger, took time.Duration) {
 	for rule, n := range s.Changed {
 		changed = append(changed, slog.Int(string(rule), n))
 	}
-	log.InfoContext(ctx, "swept", "event", "sweep_done",
-		"tenants", s.Tenants, "tenants_broken", s.Broken,
+	level := slog.LevelInfo
+	if s.Skipped > 0 {
+		level = slog.LevelWarn
+	}
+	log.Log(ctx, level, "swept", "event", "sweep_done",
+		"tenants", s.Tenants, "tenants_broken", s.Broken, "tenants_skipped", s.Skipped,
 		"bookings_looked_at", s.Looked, "bookings_failed", s.Failed,
 		slog.Group("changed", changed...), "took_ms", took.Milliseconds())
 }

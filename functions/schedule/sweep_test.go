@@ -110,9 +110,7 @@ func TestABrokenTenantDoesNotKeepTheSweepFromTheOthers(t *testing.T) {
 	w := newWorld(t)
 	url := w.serve()
 	broken := uuid.MustParse("00000000-0000-4000-8000-000000000001") // the first in order
-	if _, err := w.Owner.Exec(t.Context(), "INSERT INTO lad_registry.tenants VALUES ($1, 'not_migrated')", broken); err != nil {
-		t.Fatal(err)
-	}
+	w.Register(t, broken, "not_migrated")
 	a, b := w.Insert(functiontest.Seed{}), w.Insert(functiontest.Seed{Tenant: functiontest.TenantB})
 	got, line := w.tick(url, time.Now())
 	if got.status != 200 || got.Result != "swept" {

@@ -31,6 +31,8 @@ func (r Rules) Advice(b Booking, now time.Time) string {
 		return s.adviceWhileOpen(plan)
 	case plan.Effect == Arm, plan.Rule == RuleBeyond:
 		return "the booking was moved or revived: the next sweep plans its call anew"
+	case plan.Rule == RuleNotLive && t.Status != Executed && t.Reason != BookingCancelled:
+		return notMeant + ": no call will be made as it stands"
 	default:
 		return adviceAtTheEnd(t)
 	}

@@ -31,6 +31,8 @@ func TestAdviceSaysHowACallStandsAndWhatToDo(t *testing.T) {
 		{"in doubt", booked(onTime, state(onTime, Failed, OutcomeUnknown)), "resolve it"},
 		{"not started", booked(onTime, state(onTime, Failed, NotStarted)), "certainly not rung"},
 		{"refused", booked(onTime, state(onTime, Failed, Rejected)), "then retry it"},
+		{"refused, and deleted", booked(onTime, state(onTime, Failed, Rejected), deleted), "no call will be made as it stands"},
+		{"made, and completed", booked(onTime, state(onTime, Executed, ""), inStatus("completed")), "has been made"},
 		{"expired", booked(onTime, state(onTime, Failed, Expired)), "at night"},
 		{"stopped", booked(onTime, state(onTime, Cancelled, ByOperator)), "an operator has cancelled it"},
 		{"cancelled in LAD", booked(onTime, state(onTime, Cancelled, BookingCancelled), deleted), "revive it in LAD"},

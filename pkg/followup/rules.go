@@ -116,7 +116,7 @@ func (p *Pause) UnmarshalText(text []byte) error {
 		for part := range strings.SplitSeq(s, ",") {
 			id, err := ParseID(strings.TrimSpace(part))
 			if err != nil {
-				return fmt.Errorf("want true, false, or tenant ids separated by commas: %w", err)
+				return fmt.Errorf("want true, false, or tenant ids separated by commas: %v", err) //nolint:errorlint // settings shows the innermost error alone, and this is the sentence to show
 			}
 			tenants = append(tenants, id)
 		}

@@ -33,6 +33,7 @@ import (
 type Client struct {
 	config Config
 	api    *cloudtasks.Client
+	budget time.Duration
 }
 
 // New connects to Cloud Tasks, or to the server at Config.EmulatorHost.
@@ -52,7 +53,7 @@ func New(ctx context.Context, config Config, opts ...option.ClientOption) (*Clie
 	if err != nil {
 		return nil, fmt.Errorf("connect to Cloud Tasks: %w", err)
 	}
-	return &Client{config: config, api: api}, nil
+	return &Client{config: config, api: api, budget: callBudget}, nil
 }
 
 // Close closes the connections.
@@ -92,7 +93,7 @@ func (c *Client) CreateScheduledHTTPTask(ctx context.Context, b followup.Booking
 		return "", fmt.Errorf("create task of booking %s: encode payload: %w", b.Ref, err)
 	}
 	name := c.config.TaskPath(followup.TaskID(next.Key, next.Revision))
-	ctx, cancel := context.WithTimeout(ctx, callBudget)
+	ctx, cancel := context.WithTimeout(ctx, c.budget)
 	defer cancel()
 	_, err = c.api.CreateTask(ctx, &cloudtaskspb.CreateTaskRequest{
 		Parent: c.config.QueuePath(),
@@ -124,7 +125,7 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 	if name == "" {
 		return errors.New("delete task: no name")
 	}
-	ctx, cancel := context.WithTimeout(ctx, callBudget)
+	ctx, cancel := context.WithTimeout(ctx, c.budget)
 	defer cancel()
 	err := c.api.DeleteTask(ctx, &cloudtaskspb.DeleteTaskRequest{Name: name}, retrying())
 	if err != nil && status.Code(err) != codes.NotFound {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
+	"github.com/googleapis/gax-go/v2"
 	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -51,7 +52,7 @@ func (c *Client) List(ctx context.Context) iter.Seq2[Queued, error] {
 			Parent:       c.config.QueuePath(),
 			ResponseView: cloudtaskspb.Task_FULL,
 			PageSize:     listPage,
-		})
+		}, retryingBriefly())
 		for {
 			task, err := tasks.Next()
 			if errors.Is(err, iterator.Done) {
@@ -77,6 +78,28 @@ func queued(t *cloudtaskspb.Task) Queued {
 	}
 	q.Payload, q.Problem = ParsePayload(t.GetHttpRequest().GetBody())
 	return q
+}
+
+// retryingBriefly is for whoever waits for the answer: the generated client
+// would try for as long as it may, and then tell only that time is up.
+func retryingBriefly() gax.CallOption {
+	return gax.WithRetry(func() gax.Retryer {
+		return &fewTimes{left: 4, Retryer: gax.OnCodes([]codes.Code{codes.Unavailable}, gax.Backoff{Initial: 100 * time.Millisecond, Max: time.Second})}
+	})
+}
+
+type fewTimes struct {
+	gax.Retryer
+	left int
+}
+
+// Retry implements gax.Retryer.
+func (r *fewTimes) Retry(err error) (time.Duration, bool) {
+	if r.left == 0 {
+		return 0, false
+	}
+	r.left--
+	return r.Retryer.Retry(err)
 }
 
 // classify adds what callers tell apart to an error's chain.

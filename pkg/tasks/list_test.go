@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,6 +56,21 @@ func newQueue(t *testing.T, retry *cloudtaskspb.RetryConfig) (*cloudtasks.Runnin
 		t.Fatal(err)
 	}
 	return server, newClient(t, c)
+}
+
+// serve serves a Cloud Tasks service and returns its address.
+func serve(t *testing.T, service cloudtaskspb.CloudTasksServer) string {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	cloudtaskspb.RegisterCloudTasksServer(server, service)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(lis) })
+	t.Cleanup(func() { server.Stop(); serving.Wait() })
+	return lis.Addr().String()
 }
 
 func booking(at time.Time) (followup.Booking, followup.Task) {
@@ -165,17 +181,8 @@ func TestWhyAQueueCannotBeSeenIsTold(t *testing.T) {
 		{codes.Unauthenticated, tasks.ErrDenied},
 		{codes.NotFound, tasks.ErrNoQueue},
 	} {
-		lis, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		server := grpc.NewServer()
-		cloudtaskspb.RegisterCloudTasksServer(server, refusing{code: c.code})
-		go func() { _ = server.Serve(lis) }()
-		t.Cleanup(server.Stop)
-		client := newClient(t, config(lis.Addr().String()))
-
-		_, err = client.Queue(t.Context())
+		client := newClient(t, config(serve(t, refusing{code: c.code})))
+		_, err := client.Queue(t.Context())
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), "cloudtasks.queues.get") {
 			t.Errorf("%v: reading the queue: %v", c.code, err)
 		}

@@ -3,7 +3,7 @@ package tasks
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
+	"math"
 	"strings"
 
 	"github.com/google/uuid"
@@ -96,15 +96,17 @@ func ParsePayload(body []byte) (Payload, error) {
 	if !strings.HasPrefix(raw.IdempotencyKey, prefix) || len(raw.IdempotencyKey) == len(prefix) {
 		return Payload{}, fmt.Errorf("idempotencyKey: want followup:{tenantId}:{bookingId}:{scheduled_at} of this tenant and booking")
 	}
-	if raw.Revision < 1 {
-		return Payload{}, fmt.Errorf("revision: want 1 or more, got %s", strconv.Itoa(raw.Revision))
+	if raw.Revision < 1 || raw.Revision > math.MaxInt32 { // the column is an integer
+		return Payload{}, fmt.Errorf("revision: want 1 to %d, got %d", math.MaxInt32, raw.Revision)
 	}
 	p.IdempotencyKey, p.Revision = raw.IdempotencyKey, raw.Revision
 	return p, nil
 }
 
+// optionalID is "" for the nil UUID as well: it names nobody, and a reader that
+// refuses it must not find it.
 func optionalID(id uuid.NullUUID) string {
-	if !id.Valid {
+	if !id.Valid || id.UUID == uuid.Nil {
 		return ""
 	}
 	return id.UUID.String()
@@ -125,7 +127,11 @@ func jsonProblem(err error) error {
 	case *json.SyntaxError:
 		return fmt.Errorf("syntax error at byte %d", e.Offset)
 	case *json.UnmarshalTypeError:
-		return fmt.Errorf("%s: cannot be a %s", e.Field, strings.SplitN(e.Value, " ", 2)[0])
+		kind, _, _ := strings.Cut(e.Value, " ") // what follows is the value itself
+		if e.Field == "" {
+			return fmt.Errorf("want an object, got %s", kind)
+		}
+		return fmt.Errorf("%s: cannot be %s", e.Field, kind)
 	default:
 		return fmt.Errorf("unreadable")
 	}

@@ -36,7 +36,7 @@ func (q Queue) Running() bool { return q.State == cloudtaskspb.Queue_RUNNING.Str
 // cloudtasks.queues.get. The error may be ErrNoQueue or ErrDenied.
 func (c *Client) Queue(ctx context.Context) (Queue, error) {
 	name := c.config.QueuePath()
-	pb, err := c.api.GetQueue(ctx, &cloudtaskspb.GetQueueRequest{Name: name})
+	pb, err := c.api.GetQueue(ctx, &cloudtaskspb.GetQueueRequest{Name: name}, retryingBriefly())
 	if err != nil {
 		return Queue{}, fmt.Errorf("read queue %s: %w", name, classify(err))
 	}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lad.internal/followup/internal/localstack/cloudtasks"
@@ -51,11 +54,42 @@ func TestAQueueThatIsNotThereIsToldFromOneThatCannotBeReached(t *testing.T) {
 		t.Errorf("no queue: %v", err)
 	}
 	server.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	if _, err := client.Queue(ctx); err == nil || errors.Is(err, tasks.ErrNoQueue) || errors.Is(err, tasks.ErrDenied) {
-		t.Errorf("no server: %v", err)
+	var listed error
+	for _, err := range client.List(t.Context()) {
+		listed = err
 	}
+	_, read := client.Queue(t.Context())
+	for _, err := range []error{read, listed} {
+		if err == nil || errors.Is(err, tasks.ErrNoQueue) || errors.Is(err, tasks.ErrDenied) || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("no server: %v", err)
+		}
+	}
+}
+
+// A server that is being replaced is away for a moment.
+func TestAMomentsAbsenceOfTheServerIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	absent := &absentAtFirst{times: 3}
+	client := newClient(t, config(serve(t, absent)))
+	if q, err := client.Queue(t.Context()); err != nil || !q.Running() {
+		t.Errorf("%+v, error %v", q, err)
+	}
+	if absent.times != 0 {
+		t.Errorf("asked %d times too few", absent.times)
+	}
+}
+
+type absentAtFirst struct {
+	cloudtaskspb.UnimplementedCloudTasksServer
+	times int
+}
+
+func (a *absentAtFirst) GetQueue(context.Context, *cloudtaskspb.GetQueueRequest) (*cloudtaskspb.Queue, error) {
+	if a.times == 0 {
+		return &cloudtaskspb.Queue{State: cloudtaskspb.Queue_RUNNING}, nil
+	}
+	a.times--
+	return nil, status.Error(codes.Unavailable, "being replaced")
 }
 
 func TestTheRetryBudgetIsWhatCloudTasksGrants(t *testing.T) {

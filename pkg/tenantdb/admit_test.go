@@ -252,15 +252,19 @@ func TestAnInterruptedAdmissionLeavesNoTransactionBehind(t *testing.T) {
 // A function that is frozen between two statements must not keep its row.
 func TestAFrozenAdmissionLosesItsLockAndItsClaim(t *testing.T) {
 	t.Parallel()
-	f := tenantdbtest.New(t, poolOfOne, func(c *tenantdb.Config) {
-		c.LockTimeout, c.StatementTimeout = 50*time.Millisecond, 100*time.Millisecond
-	})
+	f := tenantdbtest.New(t)
 	ref := f.Insert(t, dueNow())
+	impatient := f.Open(func(c *tenantdb.Config) {
+		c.LockTimeout, c.StatementTimeout = 400*time.Millisecond, 500*time.Millisecond
+	})
 	var frozen atomic.Bool
-	_, err := f.DB.Admit(t.Context(), ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+	_, err := impatient.Admit(t.Context(), ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
 		frozen.Store(true)
 		// It is over when somebody else gets the lock.
 		err := pgx.BeginFunc(t.Context(), f.Owner, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), `SET LOCAL lock_timeout = '15s'`); err != nil {
+				return err
+			}
 			_, err := tx.Exec(t.Context(), `SELECT FROM `+bookings(f, ref)+` WHERE id = $1 FOR UPDATE`, ref.BookingID)
 			return err
 		})

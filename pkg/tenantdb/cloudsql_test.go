@@ -17,9 +17,8 @@ import (
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
-// The environment is what Cloud Run's is, and so cannot be shared with others.
-//
-//nolint:paralleltest,tparallel // it sets the environment
+// The environment is what Cloud Run's is, and so cannot be shared with parallel
+// tests.
 func TestCloudSQLIsEnteredByIAMAndAsksForACertificateOnlyWhenItConnects(t *testing.T) {
 	f := tenantdbtest.New(t)
 	ref := f.Insert(t, tenantdbtest.Row{})
@@ -60,7 +59,6 @@ func TestCloudSQLIsEnteredByIAMAndAsksForACertificateOnlyWhenItConnects(t *testi
 	}
 }
 
-//nolint:paralleltest // it sets the environment
 func TestCloudSQLWithoutCredentialsIsRefusedAtOnce(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "missing.json"))
 	config := valid()

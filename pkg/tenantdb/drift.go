@@ -14,12 +14,12 @@ import (
 )
 
 // waitingSQL pages through the rows that count on a task, in the order of the
-// index followup_waiting_idx. Rows that were never armed and are older than
-// everything this system is to look after are none of its business.
+// index followup_waiting_idx: of what the rules look after, in Plan's words, which
+// are a row that was armed once, or else a follow-up that is not historic.
 const waitingSQL = `SELECT checked_at,` + bookingColumns + `
 FROM followup_bookings
 WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND live = @live
-	AND (task_revision > 0 OR wanted_at >= @since)
+	AND (task_revision > 0 OR booking_kind = ANY (@kinds) AND wanted_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`
 
@@ -48,7 +48,8 @@ func (db *DB) waiting(ctx context.Context, tenant uuid.UUID, rules followup.Rule
 		err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
 			var checkedAt time.Time // which is never infinite
 			rows, err := tx.Query(ctx, waitingSQL, pgx.NamedArgs{
-				"tenant": tenant, "live": live, "since": rules.ActiveSince, "at": after.at, "id": after.id, "limit": waitingPage})
+				"tenant": tenant, "live": live, "kinds": rules.Kinds(), "since": rules.ActiveSince,
+				"at": after.at, "id": after.id, "limit": waitingPage})
 			if err != nil {
 				return err
 			}

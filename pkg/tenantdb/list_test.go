@@ -86,7 +86,7 @@ func TestAListShowsWhatItsFilterSaysInTheOrderOfTheCalls(t *testing.T) {
 		"due before":               {tenantdb.Filter{DueBefore: now.Add(-40 * time.Minute)}, rules(), []string{"late", "lost"}},
 		"due with a lead time":     {tenantdb.Filter{DueFrom: now, DueBefore: now.Add(31 * time.Minute)}, withLead, []string{"new"}},
 		"claimed":                  {tenantdb.Filter{ClaimedFrom: now.Add(-10 * time.Minute), ClaimedBefore: now.Add(-8 * time.Minute)}, rules(), []string{"stuck", "busy"}},
-		"open": {tenantdb.Filter{Open: true}, rules(), []string{"late", "lost", "busy", "scheduled", "new"}},
+		"open":                     {tenantdb.Filter{Open: true}, rules(), []string{"late", "lost", "busy", "scheduled", "new"}},
 		"overdue":                  {tenantdb.Filter{Overdue: true}, rules(), []string{"late", "lost", "stuck", "busy"}},
 		"overdue with a lead time": {tenantdb.Filter{Overdue: true}, withLead, []string{"late", "lost", "stuck", "busy", "scheduled"}},
 	} {

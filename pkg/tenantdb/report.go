@@ -47,8 +47,8 @@ WITH timed AS (
 		GREATEST(created_at, CASE WHEN execution_attempts > 0 AND claimed_at IS NOT NULL
 			THEN COALESCE(planned_for, scheduled_at) ELSE scheduled_at END - @lead::interval) AS due_at
 	FROM followup_bookings
-	WHERE tenant_id = @tenant AND booking_kind = ANY (@kinds) AND isfinite(scheduled_at)
-		AND (task_revision > 0 OR wanted_at >= @since)
+	WHERE tenant_id = @tenant AND isfinite(scheduled_at)
+		AND (task_revision > 0 OR booking_kind = ANY (@kinds) AND wanted_at >= @since)
 ), due AS (
 	SELECT *, dialled_at - due_at AS lag FROM timed
 	WHERE due_at > @now::timestamptz - @window::interval AND due_at <= @now

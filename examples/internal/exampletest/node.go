@@ -61,6 +61,16 @@ func Need(t testing.TB, dir string) Example {
 	return Example{dir: dir, modules: modules, node: node}
 }
 
+// Cache is a folder for what costs time to make again.
+func Cache() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	cache = filepath.Join(cache, "followup-examples")
+	return cache, os.MkdirAll(cache, 0o755)
+}
+
 var (
 	errOffline = errors.New("no network")
 	offline    = regexp.MustCompile(`\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED)\b`)
@@ -79,18 +89,14 @@ func install(npm, dir string) (string, error) {
 		manifest[name] = content
 		sum.Write(content)
 	}
-	cache, err := os.UserCacheDir()
+	cache, err := Cache()
 	if err != nil {
-		cache = os.TempDir()
+		return "", err
 	}
-	cache = filepath.Join(cache, "followup-examples")
 	home := filepath.Join(cache, hex.EncodeToString(sum.Sum(nil)[:8]))
 	modules := filepath.Join(home, "node_modules")
 	if _, err := os.Stat(modules); err == nil {
 		return modules, nil
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
 	}
 	// Whoever is interrupted leaves no half of an installation under that name.
 	scratch, err := os.MkdirTemp(cache, "installing-")
@@ -124,7 +130,7 @@ func install(npm, dir string) (string, error) {
 // environment it gets PATH and HOME alone.
 func (e Example) Command(t testing.TB, script string, args []string, env ...string) *exec.Cmd {
 	t.Helper()
-	c := exec.Command(e.node, append([]string{filepath.Join(e.dir, script)}, args...)...)
+	c := exec.CommandContext(t.Context(), e.node, append([]string{filepath.Join(e.dir, script)}, args...)...)
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "NODE_PATH=" + e.modules}, env...)
 	return c
 }

@@ -40,9 +40,13 @@ type Result struct {
 const playTime = 30 * time.Second
 
 // Play starts a stack with the given options, plays all scenes on it at once,
-// and ends it.
+// and ends it. What went otherwise than it should is no error, but in the
+// results; there are none if ctx ends first.
 func Play(ctx context.Context, o stack.Options) (results []Result, err error) {
-	r := &run{twice: map[string]bool{}}
+	r := &run{
+		twice:  map[string]bool{},
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+	}
 	r.stack, err = stack.Start(ctx, r.options(o))
 	if err != nil {
 		return nil, err
@@ -53,25 +57,32 @@ func Play(ctx context.Context, o stack.Options) (results []Result, err error) {
 	}
 	all := scenes()
 	results = make([]Result, len(all))
-	ctx, cancel := context.WithTimeout(ctx, playTime)
+	playing, cancel := context.WithTimeout(ctx, playTime)
 	defer cancel()
 	var group errgroup.Group
 	for i, s := range all {
 		group.Go(func() error {
 			var err error
-			results[i], err = r.play(ctx, s)
+			results[i], err = r.play(playing, s)
 			if err != nil {
 				return fmt.Errorf("scene %q: %w", s.name, err)
 			}
 			return nil
 		})
 	}
-	return results, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("play the scenes: %w", context.Cause(ctx))
+	}
+	return results, nil
 }
 
 // run is one performance.
 type run struct {
-	stack *stack.Stack
+	stack  *stack.Stack
+	client *http.Client
 
 	mu    sync.Mutex
 	twice map[string]bool // leads whose tasks are delivered twice
@@ -211,7 +222,7 @@ func (r *run) request(ctx context.Context, method, path, tenant string, body, in
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Tenant-Id", tenant)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := r.client.Do(req)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}

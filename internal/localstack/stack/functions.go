@@ -143,6 +143,8 @@ func (s *Stack) program(ctx context.Context) (string, error) {
 // process.
 func (s *Stack) build(ctx context.Context, program string) error {
 	c := exec.Command("go", "build", "-o", program, "lad.internal/followup/cmd/function")
+	// A compiler that is killed leaves its temporary files where they are.
+	c.Env = append(os.Environ(), "GOTMPDIR="+filepath.Dir(program))
 	var said bytes.Buffer
 	c.Stdout, c.Stderr = &said, &said
 	p, err := s.processes.Start(c)

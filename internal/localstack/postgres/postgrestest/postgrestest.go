@@ -57,11 +57,9 @@ var shared struct {
 // and exits. TestMain calls it.
 func Main(m *testing.M) {
 	code := m.Run()
-	if shared.server != nil {
-		if err := shared.server.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
+	if err := Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
 	}
 	if code == 0 {
 		// The Cloud SQL connector's metrics start a worker when they are imported, for good.
@@ -71,6 +69,15 @@ func Main(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// Stop stops the server, if one was started. It is for a TestMain that has more to do than Main,
+// which calls it.
+func Stop() error {
+	if shared.server == nil {
+		return nil
+	}
+	return shared.server.Stop()
 }
 
 // NewDatabase clones the template, which it sets up at first. The database is dropped when the test

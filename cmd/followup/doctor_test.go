@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
+	"github.com/sethvargo/go-envconfig"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"lad.internal/followup/functions/execute"
+	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
+)
+
+// newWard is a desk where everything is as it must be: the queue runs and
+// agrees with the settings, the endpoint is the execute function itself, and
+// LAD's trigger is off.
+func newWard(t *testing.T) *desk {
+	t.Helper()
+	d := newDesk(t).requeue()
+	d.LAD(t, functiontest.TenantB, "ALTER TABLE lead_bookings DISABLE TRIGGER trigger_schedule_followup_cloud_task")
+	d.Insert(functiontest.Seed{At: soon()})
+
+	verifier, err := execute.NewVerifier(t.Context(), execute.OIDCConfig{Mode: "verify", Issuer: d.queue.Issuer, CertsURL: d.queue.CertsURL},
+		functiontest.Audience, functiontest.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := functiontest.NewAgent(t, false)
+	handler, err := execute.New(execute.Parts{
+		Rules: functiontest.Rules(), Store: d.DB, Queue: d.queue.Client, Agent: functiontest.Client(t, agent.URL, time.Second),
+		Verifier: verifier, QueueName: functiontest.Queue, TaskPath: d.queue.Config.TaskPath, CallTimeout: time.Second,
+		Log: (&functiontest.Log{}).Logger(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.at(handler.ServeHTTP)
+}
+
+// requeue is the desk with a queue of its own, which is well.
+func (d *desk) requeue() *desk {
+	d.t.Helper()
+	queue := functiontest.NewTasks(d.t, d.queue.Config.Endpoint)
+	other := d.with(map[string]string{"CLOUD_TASKS_EMULATOR_HOST": queue.Addr})
+	other.queue = queue
+	other.tune(&cloudtaskspb.RetryConfig{MaxAttempts: -1, MinBackoff: durationpb.New(time.Second), MaxBackoff: durationpb.New(time.Minute)})
+	queue.Resume()
+	return other
+}
+
+// of is the desk as a subtest uses it.
+func (d *desk) of(t *testing.T) *desk {
+	other := *d
+	other.t = t
+	return &other
+}
+
+// tune changes how the queue retries.
+func (d *desk) tune(retry *cloudtaskspb.RetryConfig) {
+	d.t.Helper()
+	_, err := d.queue.UpdateQueue(d.t.Context(), &cloudtaskspb.UpdateQueueRequest{
+		Queue: &cloudtaskspb.Queue{Name: d.queue.Config.QueuePath(), RetryConfig: retry}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// at is the desk whose endpoint is this one.
+func (d *desk) at(endpoint http.HandlerFunc) *desk {
+	d.t.Helper()
+	server := httptest.NewServer(endpoint)
+	d.t.Cleanup(server.Close)
+	return d.with(map[string]string{"FOLLOWUP_EXECUTION_ENDPOINT": server.URL + "/bookings/:id/execute-followup"})
+}
+
+// examined are the statuses of all checks, in their order.
+func (s *session) examined() (statuses string, byName map[string]finding) {
+	s.t.Helper()
+	var found findings
+	s.json(&found)
+	byName = map[string]finding{}
+	for _, c := range found.Checks {
+		statuses += string(c.Status) + " "
+		byName[c.Check] = c
+	}
+	if found.OK != (s.code == 0) {
+		s.t.Errorf("ok is %v and the exit code %d", found.OK, s.code)
+	}
+	return strings.TrimSpace(statuses), byName
+}
+
+func TestADoctorFindsNothingWhereAllIsWell(t *testing.T) {
+	t.Parallel()
+	d := newWard(t)
+	before := d.Checksum()
+	s := d.run("doctor").want(0, "ok    configuration", "ok    database", "2 schemas of tenants", "2 schemas up to date", "turns a stranger away (401)",
+		"tries a task again without end", "9 ok, 0 warn, 0 fail, 0 skip")
+	if strings.Contains(s.out.String(), "→") {
+		t.Errorf("there is something to do:\n%s", s.out.String())
+	}
+	if d.Checksum() != before || len(d.queue.List()) != 0 {
+		t.Error("looking has changed something")
+	}
+	shared := d.with(map[string]string{"TENANT_REGISTRY": "", "TENANT_SCHEMA": tenantdbtest.SharedSchema})
+	shared.run("doctor").want(0, "1 schema of tenants", "9 ok")
+	d.run("doctor", "--timeout", "0s").want(exitUsage, "--timeout")
+}
+
+// Each row breaks one thing. The others are examined all the same, in the order
+// configuration, database, migrations, rights, tenants, queue, endpoint,
+// clocks, lad.
+func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	set := func(changed map[string]string) func(*desk) *desk {
+		return func(d *desk) *desk { return d.with(changed) }
+	}
+	lad := func(sql string) func(*desk) *desk {
+		return func(d *desk) *desk {
+			own := newWard(d.t)
+			own.LAD(d.t, functiontest.TenantA, sql)
+			return own
+		}
+	}
+	answers := func(code int) func(*desk) *desk {
+		return func(d *desk) *desk {
+			return d.at(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", "/elsewhere")
+				w.WriteHeader(code)
+			})
+		}
+	}
+	clock := func(ahead time.Duration) func(*desk) *desk {
+		return func(d *desk) *desk {
+			return d.at(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+		}
+	}
+	retry := func(attempts int32, total, longest time.Duration) func(*desk) *desk {
+		return func(d *desk) *desk {
+			own := d.requeue()
+			own.tune(&cloudtaskspb.RetryConfig{MaxAttempts: attempts, MinBackoff: durationpb.New(time.Second),
+				MaxBackoff: durationpb.New(longest), MaxRetryDuration: durationpb.New(total)})
+			return own
+		}
+	}
+	ward := newWard(t) // for what changes neither database nor queue
+	const well = "ok ok ok ok ok ok ok ok ok"
+	for name, c := range map[string]struct {
+		spoil    func(*desk) *desk
+		statuses string
+		check    string
+		want     string // in the check's detail
+	}{
+		"a setting out of range": {set(map[string]string{"FOLLOWUP_MAX_LATENESS": "1s"}),
+			"fail ok ok ok ok warn ok ok ok", "configuration", "FOLLOWUP_MAX_LATENESS is 1s"},
+		"two settings that contradict each other": {set(map[string]string{"FOLLOWUP_LEASE": "10m"}),
+			"fail ok ok ok ok ok ok ok ok", "configuration", "FOLLOWUP_DISPATCH_DEADLINE is 3m0s and FOLLOWUP_LEASE is 10m0s"},
+		"no database set": {set(map[string]string{"DATABASE_URL": ""}),
+			"fail skip skip skip skip ok ok ok skip", "configuration", "DATABASE_URL is missing"},
+		"no project set": {set(map[string]string{"GCP_PROJECT_ID": ""}),
+			"fail ok ok ok ok skip skip ok ok", "configuration", "GCP_PROJECT_ID is missing"},
+		"a database that is down": {set(map[string]string{"DATABASE_URL": "postgres://followup_app:secret@127.0.0.1:1/lad"}),
+			"ok fail skip skip skip ok ok ok skip", "database", "connection refused"},
+		"a wrong password": {func(d *desk) *desk {
+			return d.with(map[string]string{"DATABASE_URL": strings.Replace(d.DatabaseURL(), tenantdbtest.Password, "hunter2hunter2", 1)})
+		}, "ok fail skip skip skip ok ok ok skip", "database", "password authentication failed"},
+		"no such registry": {set(map[string]string{"TENANT_REGISTRY": "lad_registry.nobody"}),
+			"ok fail skip skip skip ok ok ok skip", "database", "lad_registry.nobody"},
+		"an empty registry": {lad(`DELETE FROM lad_registry.tenants`),
+			"ok warn ok ok ok ok ok ok ok", "database", "the registry names no schema"},
+		"a schema that lacks an index": {lad(`DROP INDEX followup_pending_idx`),
+			"ok ok fail ok ok ok ok ok ok", "migrations", "tenant_a: index followup_pending_idx"},
+		"a schema that is not there": {lad(`UPDATE lad_registry.tenants SET schema_name = 'tenant_x' WHERE schema_name = 'tenant_a'`),
+			"ok ok fail ok fail ok ok ok ok", "migrations", "tenant_x: status of schema tenant_x: no table lead_bookings there"},
+		"a right on LAD's table": {lad(`GRANT SELECT ON lead_bookings TO followup_app`),
+			"ok ok ok fail ok ok ok ok ok", "rights", "tenant_a: SELECT on lead_bookings"},
+		"a superuser": {func(d *desk) *desk { return d.with(map[string]string{"DATABASE_URL": d.AdminURL}) },
+			"ok ok ok fail ok ok ok ok ok", "rights", "it is SUPERUSER"},
+		"an open view": {lad(`CREATE OR REPLACE VIEW followup_leads AS SELECT id, tenant_id, first_name, last_name, phone, NULL::text AS latest_note FROM leads`),
+			"ok ok ok ok fail ok ok ok ok", "tenants", "tenant_a: followup_leads shows rows without the setting app.tenant_id"},
+		"no queue": {set(map[string]string{"FOLLOWUP_QUEUE_NAME": "other"}),
+			"ok ok ok ok ok fail ok ok ok", "queue", "projects/p/locations/l/queues/other does not exist"},
+		"a paused queue": {func(d *desk) *desk {
+			d = d.requeue()
+			_, err := d.queue.PauseQueue(d.t.Context(), &cloudtaskspb.PauseQueueRequest{Name: d.queue.Config.QueuePath()})
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			return d
+		}, "ok ok ok ok ok fail ok ok ok", "queue", "the queue is PAUSED"},
+		"a queue that may not be seen": {func(d *desk) *desk { return d.through(denying{}) },
+			"ok ok ok ok ok fail ok ok ok", "queue", denial},
+		"a Cloud Tasks that is down": {set(map[string]string{"CLOUD_TASKS_EMULATOR_HOST": "127.0.0.1:1"}),
+			"ok ok ok ok ok fail ok ok ok", "queue", "connection refused"},
+		"a queue that gives up by time":     {retry(-1, time.Hour, time.Minute), "ok ok ok ok ok fail ok ok ok", "queue", "gives a task up after 1h0m0s"},
+		"a queue that gives up by attempts": {retry(5, 0, time.Minute), "ok ok ok ok ok fail ok ok ok", "queue", "FOLLOWUP_MAX_LATENESS is 24h0m0s"},
+		"a queue that is told as long":      {retry(-1, 24*time.Hour, time.Minute), well, "queue", "tries a task again for 24h0m0s"},
+		"a queue that waits too long":       {retry(-1, 0, time.Hour), "ok ok ok ok ok fail ok ok ok", "queue", "a task may wait 1h0m0s for its next attempt"},
+		"a queue with a target of its own": {func(d *desk) *desk {
+			d = d.requeue()
+			_, err := d.queue.UpdateQueue(d.t.Context(), &cloudtaskspb.UpdateQueueRequest{Queue: &cloudtaskspb.Queue{
+				Name: d.queue.Config.QueuePath(), HttpTarget: &cloudtaskspb.HttpTarget{HttpMethod: cloudtaskspb.HttpMethod_POST},
+				RetryConfig: &cloudtaskspb.RetryConfig{MaxAttempts: -1, MaxBackoff: durationpb.New(time.Minute)}}})
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			return d
+		}, "ok ok ok ok ok warn ok ok ok", "queue", "whatever the tasks say"},
+		"a deadline as long as the grace": {set(map[string]string{"FOLLOWUP_DISPATCH_DEADLINE": "5m"}),
+			"ok ok ok ok ok warn ok ok ok", "queue", "FOLLOWUP_DISPATCH_DEADLINE is 5m0s and FOLLOWUP_GRACE is 5m0s"},
+		"an endpoint that lets strangers in": {answers(http.StatusOK), "ok ok ok ok ok ok fail ok ok", "endpoint", "a stranger is let in (200)"},
+		"an endpoint that is not there":      {answers(http.StatusNotFound), "ok ok ok ok ok ok fail ok ok", "endpoint", "it answers 404"},
+		"an endpoint that moved":             {answers(http.StatusFound), "ok ok ok ok ok ok fail ok ok", "endpoint", "it answers 302"},
+		"an endpoint that is ill":            {answers(http.StatusBadGateway), "ok ok ok ok ok ok fail ok ok", "endpoint", "is not well (502)"},
+		"an endpoint that is down": {set(map[string]string{"FOLLOWUP_EXECUTION_ENDPOINT": "http://127.0.0.1:1/"}),
+			"ok ok ok ok ok ok fail ok ok", "endpoint", "connection refused"},
+		"a private endpoint": {answers(http.StatusForbidden), "ok ok ok ok ok ok warn ok ok", "endpoint", "the service is private"},
+		"a private endpoint that is meant": {func(d *desk) *desk {
+			return answers(http.StatusForbidden)(d.with(map[string]string{"FOLLOWUP_OIDC_MODE": "iam"}))
+		}, well, "endpoint", "Cloud Run turns a stranger away (403)"},
+		"a clock that is an hour ahead":  {clock(time.Hour), "ok ok ok ok ok ok ok fail ok", "clocks", "from here to the endpoint +3"},
+		"a clock that is seconds behind": {clock(-4 * time.Second), "ok ok ok ok ok ok ok warn ok", "clocks", "from the endpoint to the database +"},
+		"LAD's trigger, as it is installed": {func(d *desk) *desk {
+			d = newWard(d.t)
+			d.LAD(d.t, functiontest.TenantB, "ALTER TABLE lead_bookings ENABLE TRIGGER trigger_schedule_followup_cloud_task")
+			return d
+		}, "ok ok ok ok ok ok ok ok warn", "lad", "tenant_b: trigger_schedule_followup_cloud_task"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := c.spoil(ward.of(t)).run("doctor", "--json", "--timeout", "10s")
+			statuses, checks := s.examined()
+			if statuses != c.statuses {
+				t.Errorf("the checks are\n%s, want\n%s\n%s", statuses, c.statuses, s.out.String())
+			}
+			got := checks[c.check]
+			if !strings.Contains(got.Detail, c.want) || (got.Do == "") != (got.Status == passed) {
+				t.Errorf("%s: %+v", c.check, got)
+			}
+			if code := map[bool]int{true: exitFailed}[strings.Contains(statuses, "fail")]; s.code != code {
+				t.Errorf("exit code %d, want %d", s.code, code)
+			}
+			if strings.Contains(s.out.String(), "hunter2") {
+				t.Error("the password is shown")
+			}
+		})
+	}
+}
+
+// Nobody listens to what is sent there.
+func silent(t *testing.T) string {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lis.Close() })
+	return lis.Addr().String()
+}
+
+func TestACheckThatHangsEndsAtItsTimeoutAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
+	d := newWard(t)
+	address := silent(t)
+	for name, c := range map[string]struct{ setting, value, statuses string }{
+		"database": {"DATABASE_URL", "postgres://followup_app:secret@" + address + "/lad?sslmode=disable", "ok fail skip skip skip ok ok ok skip"},
+		"queue":    {"CLOUD_TASKS_EMULATOR_HOST", address, "ok ok ok ok ok fail ok ok ok"},
+		"endpoint": {"FOLLOWUP_EXECUTION_ENDPOINT", "http://" + address, "ok ok ok ok ok ok fail ok ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := d.of(t).with(map[string]string{c.setting: c.value}).run("doctor", "--json", "--timeout", "2s")
+			if statuses, checks := s.examined(); statuses != c.statuses {
+				t.Errorf("the checks are %s: %+v", statuses, checks)
+			}
+		})
+	}
+}
+
+func TestThisMachinesOwnClockIsCheckedToo(t *testing.T) {
+	t.Parallel()
+	d := newWard(t)
+	ctx := withEnvironment(context.Background(), envconfig.MapLookuper(d.settings))
+	for behind, want := range map[time.Duration]checkStatus{time.Millisecond: passed, 4 * time.Second: warned, time.Minute: failed} {
+		report := examine(ctx, 10*time.Second, func() time.Time { return time.Now().Add(-behind) })
+		for _, f := range report.Checks {
+			if f.Check == "clocks" && f.Status != want {
+				t.Errorf("%v behind: %+v", behind, f)
+			}
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package examples_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lad.internal/followup/internal/functiontest"
+	agentserver "lad.internal/followup/internal/localstack/voiceagent"
+	"lad.internal/followup/pkg/followup"
+)
+
+// switchBack takes the steps of the way back, in the document's order.
+func (w *cutOver) switchBack(since time.Time, start func()) {
+	w.t.Helper()
+	w.deploy(since, true)
+	functiontest.Eventually(w.t, "our calls have ended", func() bool { return len(w.sql("our-calls-under-way", nil)) == 0 })
+	w.sql("shut-out", nil)
+	start()
+	w.sql("hand-back", nil)
+}
+
+func TestTheWayBackLosesNoCallAndMakesNoneTwice(t *testing.T) {
+	t.Parallel()
+	w := newCutOver(t)
+	since := time.Now().Add(-time.Hour)
+	w.sql("trigger-off", nil)
+	w.deploy(since, false)
+	w.queue.Resume()
+
+	now := time.Now()
+	done, far, years := w.book(now), w.book(now.Add(time.Hour)), w.book(now.Add(400*24*time.Hour))
+	unknown, refused, dropped := w.book(now), w.book(now), w.book(now.Add(time.Hour))
+	w.agent.Must(agentserver.Behaviour{Match: agentserver.Match{BookingID: unknown.BookingID.String()}, Kind: agentserver.HangUp, Dialled: true})
+	w.agent.Must(agentserver.Behaviour{Match: agentserver.Match{BookingID: refused.BookingID.String()}, Kind: agentserver.Status, Status: 429})
+	w.Change(dropped.Ref, "status = 'cancelled'")
+	var soon []followup.Booking
+	for i := range 30 {
+		soon = append(soon, w.book(now.Add(1500*time.Millisecond+time.Duration(i)*50*time.Millisecond)))
+	}
+	w.sweep()
+	for b, want := range map[followup.Ref]string{
+		done.Ref: "executed ours", unknown.Ref: "failed outcome_unknown ours", refused.Ref: "failed not_started ours",
+	} {
+		w.awaitState(followup.Booking{Ref: b}, want)
+	}
+
+	var lad *oldLAD
+	var between followup.Booking
+	w.switchBack(since, func() {
+		between = w.book(time.Now())
+		w.agent.Reset()
+		lad = startOldLAD(t, w.Database, w.agent)
+	})
+	after := w.book(time.Now())
+	for _, b := range append(soon, refused, between, after) {
+		functiontest.Eventually(t, "the call is made", func() bool { return strings.HasPrefix(w.state(b), "executed") })
+		if n := w.rang(b); n != 1 {
+			t.Errorf("the phone of %s rang %d times", b.BookingID, n)
+		}
+	}
+	for what, want := range map[string]struct {
+		booking followup.Booking
+		state   string
+		rang    int
+	}{
+		"called by us":               {done, "executed ours", 1},
+		"for an hour from now":       {far, "scheduled", 0}, // by LAD
+		"years ahead":                {years, "pending", 0},
+		"of an outcome nobody knows": {unknown, "failed outcome_unknown ours", 1},
+		"cancelled":                  {dropped, "cancelled booking_cancelled ours", 0},
+	} {
+		if state, rang := w.state(want.booking), w.rang(want.booking); state != want.state || rang != want.rang {
+			t.Errorf("%s: %s, rung %d times; want %s, %d", what, state, rang, want.state, want.rang)
+		}
+	}
+
+	// And over again, with rows that have been ours before.
+	w.migrate("up")
+	again := w.switchOver(lad, func() { w.Change(far.Ref, "scheduled_at = now()") })
+	w.deploy(again, false)
+	w.sweep()
+	w.awaitState(far, "executed ours")
+	if n := w.rang(far); n != 1 {
+		t.Errorf("the phone rang %d times", n)
+	}
+}
+
+// Whatever still comes, an event, a tick or a task: the database says no.
+func TestShutOutTheFunctionsCanDoNothing(t *testing.T) {
+	t.Parallel()
+	w := newCutOver(t)
+	w.deploy(time.Now().Add(-time.Hour), false)
+	b := w.book(time.Now())
+	w.sweep()
+	w.awaitState(b, "scheduled ours")
+	w.sql("shut-out", nil)
+	row := func() (text string) {
+		if err := w.Owner.QueryRow(t.Context(), `SELECT l::text FROM `+w.Schema(functiontest.TenantB)+`.lead_bookings l`).Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	was := row()
+	w.queue.Resume()
+	functiontest.Eventually(t, "the task was tried", func() bool { return len(w.log.Events("admission_failed")) > 0 })
+	if swept := w.schedule.Sweep(t.Context()); swept.Broken == 0 {
+		t.Errorf("a sweep went well: %+v", swept)
+	}
+	if w.rang(b) != 0 || row() != was {
+		t.Errorf("rang %d times, and the row is %s", w.rang(b), row())
+	}
+}
+
+// While hand-back runs, others insert: each booking is announced once.
+func TestHandBackAnnouncesEachBookingOnce(t *testing.T) {
+	t.Parallel()
+	w := newCutOver(t)
+	w.one("trigger-off")
+	listener := w.ladSession()
+	if _, err := listener.Exec(t.Context(), "LISTEN booking_followup_created"); err != nil {
+		t.Fatal(err)
+	}
+	const writers, each = 4, 60
+	var inserting sync.WaitGroup
+	halfway := make(chan struct{}, writers)
+	for range writers {
+		conn := w.ladSession()
+		inserting.Go(func() {
+			for i := range each {
+				if _, err := insertPlainly(t.Context(), conn, time.Now().Add(time.Hour)); err != nil {
+					t.Error(err)
+				}
+				if i == each/3 {
+					halfway <- struct{}{}
+				}
+			}
+		})
+	}
+	for range writers {
+		<-halfway
+	}
+	announced := w.sql("hand-back", nil)
+	inserting.Wait()
+
+	times := map[string]int{}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for total := 0; total < writers*each; total++ {
+		n, err := listener.WaitForNotification(ctx)
+		if err != nil {
+			t.Fatalf("%d of %d bookings were announced: %v", total, writers*each, err)
+		}
+		times[n.Payload]++
+	}
+	if len(times) != writers*each {
+		t.Errorf("%d bookings were announced more than once", writers*each-len(times))
+	}
+	if fmt.Sprint(announced) == "[[0]]" || fmt.Sprint(announced) == fmt.Sprintf("[[%d]]", writers*each) {
+		t.Errorf("hand-back announced %s of %d: nobody inserted meanwhile", announced, writers*each)
+	}
+	t.Logf("announced by hand-back: %s of %d", announced, writers*each)
+}

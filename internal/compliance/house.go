@@ -1,0 +1,159 @@
+package compliance
+
+import (
+	"bytes"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxLines is what fits into a reader's head.
+const maxLines = 400
+
+// files looks at the length of Go and SQL files.
+func (c *checker) files() error {
+	err := filepath.WalkDir(c.root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if base := entry.Name(); name != c.root && (strings.HasPrefix(base, ".") || base == "node_modules" || base == "testdata" || base == "bin") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if ext := path.Ext(name); ext != ".go" && ext != ".sql" {
+			return nil
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if lines := bytes.Count(text, []byte("\n")); lines > maxLines {
+			c.report.add(HouseRules, Finding{File: c.rel(name), Line: lines, Text: fmt.Sprintf("the file is longer than %d lines", maxLines)})
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("measure files: %w", err)
+	}
+	return nil
+}
+
+// migrations judges the SQL files, which are the product's too.
+func (c *checker) migrations() error {
+	found, err := filepath.Glob(filepath.Join(c.root, "migrations", "*.sql"))
+	if err != nil {
+		return fmt.Errorf("find migrations: %w", err)
+	}
+	for _, name := range found {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("read migration: %w", err)
+		}
+		file := c.rel(name)
+		src := source{text: string(text), file: file, dir: path.Dir(file), line: linesFrom(string(text), 1)}
+		if _, err := c.sql(src); err != nil {
+			c.report.add(TenantFilter, Finding{File: file, Text: fmt.Sprintf("a migration that does not parse cannot be checked: %v", err)})
+		}
+	}
+	return nil
+}
+
+// direction forbids imports: nothing below from imports anything below to.
+// A "." is the root package alone, "*" everything.
+type direction struct {
+	from, to []string
+	// but not of itself, or of these.
+	except []string
+	why    string
+}
+
+var (
+	adapters = []string{"pkg/tenantdb", "pkg/tasks", "pkg/voiceagent"}
+	services = []string{"functions/schedule", "functions/execute"}
+)
+
+// directions are cmd → functions → internal/reconcile → adapters → pkg/followup,
+// line by line.
+var directions = []direction{
+	{from: []string{"*"}, to: []string{"cmd"}, why: "a command is imported by nobody"},
+	{from: []string{"pkg", "internal", "migrations"}, to: []string{".", "functions"}, why: "imports point from functions to what they use"},
+	{from: services, to: services, why: "what both functions need stands in pkg or internal"},
+	{from: []string{"pkg", "migrations"}, to: []string{"internal/reconcile", "internal/config", "internal/entrypoint"}, why: "services use adapters and not the other way round"},
+	{from: adapters, to: adapters, why: "adapters do not know each other"},
+	{from: []string{"pkg/followup"}, to: []string{"*"}, why: "the rules know nobody"},
+	{from: []string{"migrations"}, to: []string{"pkg"}, why: "migrations stand alone"},
+	{from: []string{"*"}, to: []string{"internal/localstack", "internal/ladschema"}, except: []string{"cmd", "internal/localstack"},
+		why: "what plays LAD and Google Cloud here is never deployed"},
+	{from: []string{"*"}, to: []string{"internal/compliance"}, except: []string{"cmd/compliance"}, why: "whoever judges the product is no part of it"},
+}
+
+// imports looks at who imports whom. Tests, and packages for tests only, may
+// import anything that is not a command.
+func (c *checker) imports(set packageSet) {
+	helpers := map[string]bool{}
+	for _, p := range set.all {
+		helpers[p.dir] = isTestHelper(p)
+	}
+	for _, p := range set.all {
+		c.ignored(p)
+		if isTestHelper(p) {
+			continue
+		}
+		for _, imported := range set.imported(p) {
+			if helpers[imported] {
+				c.imported(p, imported, "it is for tests only, as it imports testing")
+			}
+			for _, d := range directions {
+				if matches(p.dir, d.from) && matches(imported, d.to) && !within(p.dir, d.except...) && !sameUnit(p.dir, imported, d.to) {
+					c.imported(p, imported, d.why)
+				}
+			}
+		}
+	}
+}
+
+func (c *checker) imported(p pkg, imported, why string) {
+	path := p.Module.Path
+	if imported != "." {
+		path += "/" + imported
+	}
+	for _, name := range p.GoFiles {
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, name, nil, parser.ImportsOnly)
+		if err != nil {
+			continue // go list has read it
+		}
+		for _, spec := range file.Imports {
+			if spec.Path.Value == strconv.Quote(path) {
+				c.report.add(HouseRules, Finding{File: c.rel(name), Line: files.PositionFor(spec.Pos(), false).Line, Text: "imports " + imported + ": " + why})
+			}
+		}
+	}
+}
+
+func matches(dir string, folders []string) bool {
+	return slices.Contains(folders, "*") || within(dir, folders...)
+}
+
+// sameUnit: a package may import what is below the same folder of a rule.
+func sameUnit(a, b string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return f != "*" && within(a, f) && within(b, f) })
+}
+
+// ignored reports files of the product that are not built here and so not judged.
+func (c *checker) ignored(p pkg) {
+	for _, name := range p.IgnoredFiles {
+		if isProduct(p) && path.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") {
+			c.report.add(HouseRules, Finding{File: c.rel(name), Text: "the file is not built on this system and cannot be checked"})
+		}
+	}
+}

@@ -1,0 +1,3 @@
+module lad.internal/house
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module lad.internal/ready
+
+go 1.26.0
