@@ -157,15 +157,15 @@ func (d *dev) awaitEnd(t *testing.T) {
 // leavesNothing checks that its processes and its files are gone.
 func (d *dev) leavesNothing(t *testing.T, processes []stacktest.Process) {
 	t.Helper()
-	stacktest.AwaitGone(t, processes, aFewSeconds)
-	stacktest.AwaitEmpty(t, d.dir, aFewSeconds)
+	stacktest.AwaitGone(t, processes, aWhile)
+	stacktest.AwaitEmpty(t, d.dir, aWhile)
 	if t.Failed() {
 		t.Logf("it said: %s", &d.errOut)
 	}
 }
 
-// aFewSeconds is what is left behind may take to end.
-const aFewSeconds = 15 * time.Second
+// aWhile is what is left behind may take to end.
+const aWhile = 15 * time.Second
 
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -237,7 +239,7 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := c.spoil(ward.of(t)).run("doctor", "--json", "--timeout", "10s")
+			s := c.spoil(ward.of(t)).run("doctor", "--json", "--timeout", "60s")
 			statuses, checks := s.examined()
 			if statuses != c.statuses {
 				t.Errorf("the checks are\n%s, want\n%s\n%s", statuses, c.statuses, s.out.String())
@@ -291,11 +293,11 @@ func TestThisMachinesOwnClockIsCheckedToo(t *testing.T) {
 	d := newWard(t)
 	ctx := withEnvironment(context.Background(), envconfig.MapLookuper(d.settings))
 	for behind, want := range map[time.Duration]checkStatus{time.Millisecond: passed, 4 * time.Second: warned, time.Minute: failed} {
-		report := examine(ctx, 10*time.Second, func() time.Time { return time.Now().Add(-behind) })
-		for _, f := range report.Checks {
-			if f.Check == "clocks" && f.Status != want {
-				t.Errorf("%v behind: %+v", behind, f)
-			}
-		}
+		// A busy machine may take too long for a clock to be read exactly, and says
+		// so; then it is read again.
+		functiontest.Eventually(t, fmt.Sprintf("a clock %v behind is %s", behind, want), func() bool {
+			report := examine(ctx, 10*time.Second, func() time.Time { return time.Now().Add(-behind) })
+			return slices.ContainsFunc(report.Checks, func(f finding) bool { return f.Check == "clocks" && f.Status == want })
+		})
 	}
 }

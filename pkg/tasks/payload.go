@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -123,15 +124,17 @@ func parseOptionalID(s string) (uuid.NullUUID, error) {
 // jsonProblem keeps the kind and place of a JSON error and drops what it quotes
 // of the input.
 func jsonProblem(err error) error {
-	switch e := err.(type) {
-	case *json.SyntaxError:
-		return fmt.Errorf("syntax error at byte %d", e.Offset)
-	case *json.UnmarshalTypeError:
-		kind, _, _ := strings.Cut(e.Value, " ") // what follows is the value itself
-		if e.Field == "" {
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("syntax error at byte %d", syntax.Offset)
+	case errors.As(err, &mismatch):
+		kind, _, _ := strings.Cut(mismatch.Value, " ") // what follows is the value itself
+		if mismatch.Field == "" {
 			return fmt.Errorf("want an object, got %s", kind)
 		}
-		return fmt.Errorf("%s: cannot be %s", e.Field, kind)
+		return fmt.Errorf("%s: cannot be %s", mismatch.Field, kind)
 	default:
 		return fmt.Errorf("unreadable")
 	}

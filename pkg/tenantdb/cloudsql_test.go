@@ -45,8 +45,10 @@ func TestCloudSQLIsEnteredByIAMAndAsksForACertificateOnlyWhenItConnects(t *testi
 			if n := fake.issued(); n != connections {
 				t.Errorf("%d certificates for %d connections", n, connections)
 			}
-			if !known(t, db, ref) || !known(t, db, ref) {
-				t.Error("the booking is not found")
+			for range 2 { // the second time over the same connection
+				if !known(t, db, ref) {
+					t.Error("the booking is not found")
+				}
 			}
 			db.Pool().Reset()
 		}

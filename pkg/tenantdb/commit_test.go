@@ -14,6 +14,10 @@ import (
 
 var claim = followup.Task{Status: followup.InProgress, Revision: 1, Attempts: 1}
 
+func answer(severity, code string) *pgproto3.ErrorResponse {
+	return &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: code, Message: "the test's"}
+}
+
 func TestACommitWhoseOutcomeNobodyKnowsIsUnclear(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -23,12 +27,11 @@ func TestACommitWhoseOutcomeNobodyKnowsIsUnclear(t *testing.T) {
 	}{
 		{"applied, and the answer lost", fate{deliver: true}, followup.InProgress},
 		{"never delivered", fate{}, followup.Scheduled},
-		{"applied, and a pooler has lost the server", // PgBouncer, "server conn crashed?"
-			fate{deliver: true, answer: &pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "08P01"}}, followup.InProgress},
-		{"never delivered, as a pooler says",
-			fate{answer: &pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "08006"}}, followup.Scheduled},
-		{"applied, and the server says that it does not know", // statement_completion_unknown
-			fate{deliver: true, answer: &pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "40003"}}, followup.InProgress},
+		// What poolers and servers say when they do not know either.
+		{"applied, and FATAL", fate{deliver: true, answer: answer("FATAL", "57P01")}, followup.InProgress},
+		{"applied, and a connection failure", fate{deliver: true, answer: answer("ERROR", "08006")}, followup.InProgress},
+		{"never delivered, and a protocol violation", fate{answer: answer("ERROR", "08P01")}, followup.Scheduled},
+		{"applied, and statement_completion_unknown", fate{deliver: true, answer: answer("ERROR", "40003")}, followup.InProgress},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

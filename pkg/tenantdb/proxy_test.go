@@ -19,7 +19,7 @@ import (
 // fate is what a proxy makes of a COMMIT before it ends both connections.
 type fate struct {
 	deliver bool                    // the server gets it, and its answer is lost
-	answer  *pgproto3.ErrorResponse // what the client gets; nil: nothing
+	answer  *pgproto3.ErrorResponse // what the client gets, as if its connection went on; nil: nothing
 }
 
 // behindProxy has the repository reach the database through a proxy that does
@@ -107,7 +107,7 @@ func (p proxy) forward(client io.Reader, server io.Writer) (commit []byte) {
 		if _, err := io.ReadFull(client, body); err != nil {
 			return nil
 		}
-		message = append(message, body...)
+		message = append(message, body...) //nolint:makezero // the header is full, the body comes behind it
 		if header == typed && message[0] == 'Q' && string(body) == "commit\x00" {
 			return message
 		}
@@ -128,6 +128,9 @@ func (p proxy) decide(client io.Writer, server io.Writer, commit []byte, answere
 		return
 	}
 	message, err := p.doom.answer.Encode(nil)
+	if err == nil {
+		message, err = (&pgproto3.ReadyForQuery{TxStatus: 'I'}).Encode(message)
+	}
 	if err == nil {
 		_, err = client.Write(message)
 	}

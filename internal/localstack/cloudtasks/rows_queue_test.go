@@ -1,6 +1,7 @@
 package cloudtasks_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"testing"
@@ -237,7 +238,7 @@ func (f *fixture) queues(filter string, pageSize int32) string {
 	it := f.client.ListQueues(f.ctx, &cloudtaskspb.ListQueuesRequest{Parent: location, Filter: filter, PageSize: pageSize})
 	for {
 		q, err := it.Next()
-		if err == iterator.Done {
+		if errors.Is(err, iterator.Done) {
 			return ids(names)
 		}
 		if err != nil {

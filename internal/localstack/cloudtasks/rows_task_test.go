@@ -2,6 +2,7 @@ package cloudtasks_test
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -203,7 +204,7 @@ func (f *fixture) tasks(pageSize int32) string {
 	it := f.client.ListTasks(f.ctx, &cloudtaskspb.ListTasksRequest{Parent: queue, PageSize: pageSize})
 	for {
 		task, err := it.Next()
-		if err == iterator.Done {
+		if errors.Is(err, iterator.Done) {
 			return ids(all)
 		}
 		if err != nil {

@@ -116,7 +116,7 @@ func (b *Bus) post(ctx context.Context, m *pubsub.Message) error {
 		}
 		return fmt.Errorf("post message %s: %w", m.ID, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // what could not be read is of no use
 	// The rest is read so that the connection can be used again; what it says changes nothing.
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
 	if !acknowledges(response.StatusCode) {

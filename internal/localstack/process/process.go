@@ -205,6 +205,14 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 // Ended is closed.
 func (p *Process) Err() error { return p.err }
 
+// How says in a word how the process ended. It may be asked once Ended is closed.
+func (p *Process) How() string {
+	if p.err == nil {
+		return "with status 0"
+	}
+	return p.err.Error()
+}
+
 // Signal sends a signal to the process and to those that it started.
 func (p *Process) Signal(s syscall.Signal) error {
 	select {

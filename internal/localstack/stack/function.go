@@ -67,7 +67,7 @@ func (f *function) start(ctx context.Context, group *process.Group) error {
 		}
 		select {
 		case <-p.Ended():
-			return fmt.Errorf("%s ended at its start (%v): %s", f.name, p.Err(), f.output.reason())
+			return fmt.Errorf("%s ended at its start (%s): %s", f.name, p.How(), f.output.reason())
 		case <-ctx.Done():
 			return fmt.Errorf("%s does not listen on %s: %w", f.name, address, err)
 		case <-time.After(20 * time.Millisecond):

@@ -35,10 +35,11 @@ const (
 	SharedSchema = "lad_dev"
 	// Registry is the registry's table. It knows both tenants.
 	Registry = "lad_registry.tenants"
-	// SchemaA and SchemaB are the tenants' schemas in registry mode. In SchemaB
-	// LAD has run its own 001, so its columns' types differ and task_status may
-	// be NULL.
-	SchemaA, SchemaB = "tenant_a", "tenant_b"
+	// SchemaA is tenant A's schema in registry mode.
+	SchemaA = "tenant_a"
+	// SchemaB is tenant B's. LAD has run its own 001 there, so its columns' types
+	// differ and task_status may be NULL.
+	SchemaB = "tenant_b"
 )
 
 // The two tenants.
