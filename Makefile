@@ -14,7 +14,7 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Run the whole system here and make two follow-up calls (Ctrl-C ends it)
-	bin/followup dev --example
+	bin/followup dev --example --quiet --env-file bin/dev.env
 
 demo: build ## Play a script of bookings, good and bad, and check how each ends
 	bin/followup demo

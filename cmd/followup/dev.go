@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,7 @@ const sweepEvery = 5 * time.Second
 
 func newDev() *cobra.Command {
 	var o stack.Options
-	var logFile string
+	var logFile, envFile string
 	var quiet, example bool
 	cmd := &cobra.Command{
 		Use:   "dev",
@@ -47,7 +48,7 @@ taken from the environment where they are set there.`,
 			o.FunctionLog = functionLog
 			o.Progress = progress(cmd)
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			return runDev(cmd, o, example)
+			return runDev(cmd, o, example, envFile)
 		},
 	}
 	flags := cmd.Flags()
@@ -58,12 +59,13 @@ taken from the environment where they are set there.`,
 	flags.StringVar(&o.Function, "function", "", "the program that serves the functions (default: `function` beside this one)")
 	flags.DurationVar(&o.SweepEvery, "sweep-every", sweepEvery, "how often the sweep runs; in the cloud it is every minute")
 	flags.BoolVar(&example, "example", false, "book one follow-up per tenant, and tell what becomes of each")
+	flags.StringVar(&envFile, "env-file", "", "write the functions' settings to this file, for the other commands: set -a; . FILE")
 	flags.StringVar(&logFile, "log-file", "", "write what the functions log to this file")
 	flags.BoolVar(&quiet, "quiet", false, "do not show what the functions log")
 	return cmd
 }
 
-func runDev(cmd *cobra.Command, o stack.Options, example bool) (err error) {
+func runDev(cmd *cobra.Command, o stack.Options, example bool, envFile string) (err error) {
 	ctx := cmd.Context()
 	s, err := stack.Start(ctx, o)
 	if err != nil {
@@ -73,6 +75,12 @@ func runDev(cmd *cobra.Command, o stack.Options, example bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if envFile != "" {
+		if err := writeEnv(envFile, s.Env()); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.Remove(envFile)) }()
+	}
 	fmt.Fprintf(cmd.OutOrStdout(), "ready: %s\n", s.URL)
 	if isTerminal(cmd.ErrOrStderr()) {
 		printHints(cmd.ErrOrStderr(), s.URL, s.Tenants[0].ID, time.Now())
@@ -84,6 +92,19 @@ func runDev(cmd *cobra.Command, o stack.Options, example bool) (err error) {
 	}
 	<-ctx.Done()
 	progress(cmd)("stopping")
+	return nil
+}
+
+// writeEnv writes settings so that a shell can read them. They hold passwords.
+func writeEnv(file string, env []string) error {
+	var text strings.Builder
+	for _, setting := range env {
+		name, value, _ := strings.Cut(setting, "=")
+		fmt.Fprintf(&text, "%s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		return fmt.Errorf("write the settings: %w", err)
+	}
 	return nil
 }
 

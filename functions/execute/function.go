@@ -57,7 +57,7 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 	if err != nil {
 		return entrypoint.Function{}, err
 	}
-	log := c.Shared.Logger(os.Stdout, c.Agent.InternalServiceSecret.Reveal(), c.Agent.APIKey.Reveal())
+	log := c.Shared.Logger(os.Stdout, c.Agent.InternalServiceSecret.Reveal(), c.Agent.APIKey.Reveal()).With("function", Name)
 	h, err := New(Parts{
 		Rules:       c.Shared.Rules,
 		Store:       parts.DB,

@@ -31,7 +31,7 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 	if err != nil {
 		return entrypoint.Function{}, err
 	}
-	log := c.Shared.Logger(os.Stdout)
+	log := c.Shared.Logger(os.Stdout).With("function", Name)
 	h, err := New(c.Shared.Rules, parts.DB, parts.Queue, log)
 	if err != nil {
 		return entrypoint.Function{}, err

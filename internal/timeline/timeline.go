@@ -118,6 +118,9 @@ func (e *Entry) fill(line map[string]any) {
 		return s
 	}
 	e.Message, e.Event = str("message"), str("event")
+	if name := str("function"); name != "" {
+		e.Function = name
+	}
 	if service, ok := line["serviceContext"].(map[string]any); ok && e.Function == "" {
 		e.Function, _ = service["service"].(string)
 	}

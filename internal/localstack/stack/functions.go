@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -59,7 +61,8 @@ func (s *Stack) startFunctions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	env := s.functionEnv(urls[0], agentURL, secret)
+	s.env = s.functionEnv(urls[0], agentURL, secret)
+	env := append(slices.Clone(s.env), "PATH="+os.Getenv("PATH"))
 	log := &sharedWriter{w: s.options.FunctionLog}
 	s.execute = &function{name: execute, url: urls[0], program: program, env: env, output: &output{to: log}, log: s.options.Log}
 	s.schedule = &function{name: schedule, url: urls[1], program: program, env: env, output: &output{to: log}, log: s.options.Log}
@@ -101,11 +104,15 @@ func (s *Stack) functionEnv(executeURL, agentURL, secret string) []string {
 		}
 	}
 	list := make([]string, 0, len(env)+1)
-	for name, value := range env {
-		list = append(list, name+"="+value)
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
 	}
-	return append(list, "PATH="+os.Getenv("PATH"))
+	return list
 }
+
+// Env is the functions' environment, as NAME=value, by which the command
+// followup works with this stack as it does with a deployed one.
+func (s *Stack) Env() []string { return slices.Clone(s.env) }
 
 // tunable are the settings that may be given to the functions from outside.
 var tunable = []string{

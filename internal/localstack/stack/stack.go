@@ -86,6 +86,7 @@ type Stack struct {
 	processes *process.Group
 	schedule  *function
 	execute   *function
+	env       []string       // of the functions
 	closers   []func() error // in the order of starting
 }
 

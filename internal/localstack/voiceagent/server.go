@@ -64,6 +64,13 @@ func New(options Options) (*Server, error) {
 	s.mux.HandleFunc("GET "+CallsPath, s.handleCalls)
 	s.mux.HandleFunc("POST "+BehaviourPath, s.handleBehave)
 	s.mux.HandleFunc("DELETE "+BehaviourPath, s.handleReset)
+	// Less specific than the patterns above, so what reaches these is another method.
+	for path, methods := range map[string]string{StartCallPath: "POST", CallsPath: "GET, HEAD", BehaviourPath: "POST, DELETE"} {
+		s.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", methods)
+			refuse(w, http.StatusMethodNotAllowed, "method not allowed")
+		})
+	}
 	return s, nil
 }
 
