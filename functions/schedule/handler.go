@@ -79,5 +79,20 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (Result, erro
 	log.InfoContext(ctx, "handled the event",
 		"event", "event_handled", "message_id", m.id, "message_type", m.kind,
 		"effect", string(d.Effect), "rule", string(d.Rule))
+	if m.kind == bookingCancelled && tooLate(d.Rule) {
+		log.WarnContext(ctx, "the booking was cancelled too late: its call was made, or may be under way",
+			"event", "cancel_too_late", "message_id", m.id, "rule", string(d.Rule))
+	}
 	return Result{Result: "handled", Rule: string(d.Rule), Effect: string(d.Effect)}, nil
+}
+
+// tooLate: the rule is one of a booking that was claimed before LAD cancelled
+// it. A cancel that commits before the claim always wins.
+func tooLate(rule followup.Rule) bool {
+	switch rule {
+	case followup.RuleClaimed, followup.RuleLeaseOver, followup.RuleHeld, followup.RuleCalled:
+		return true
+	default:
+		return false
+	}
 }
