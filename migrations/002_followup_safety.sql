@@ -141,7 +141,7 @@ CREATE INDEX IF NOT EXISTS followup_changed_idx ON lead_bookings (
     id
 ) WHERE COALESCE(status IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false)
     AND task_status NOT IN ('pending', 'in_progress')
-    AND task_reason IS DISTINCT FROM 'outcome_unknown'
+    AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
     AND (planned_for IS DISTINCT FROM scheduled_at OR task_status = 'cancelled' AND task_reason = 'booking_cancelled');
 
 -- The functions' role, one for all schemas of the server. Their login is made a member of it.
@@ -234,7 +234,7 @@ WITH RECURSIVE step (tenant_id) AS (
          WHERE b.tenant_id > step.tenant_id
            AND COALESCE(b.status IN ('pending', 'scheduled', 'confirmed') AND b.is_deleted IS NOT TRUE AND isfinite(b.scheduled_at), false)
            AND b.task_status NOT IN ('pending', 'in_progress')
-           AND b.task_reason IS DISTINCT FROM 'outcome_unknown'
+           AND (b.task_status <> 'failed' OR b.task_reason IS DISTINCT FROM 'outcome_unknown')
            AND (b.planned_for IS DISTINCT FROM b.scheduled_at OR b.task_status = 'cancelled' AND b.task_reason = 'booking_cancelled')
          ORDER BY b.tenant_id LIMIT 1))
     FROM step WHERE step.tenant_id IS NOT NULL

@@ -51,12 +51,12 @@ var concerns = []concern{
 	// another reason.
 	{name: "moved", index: "followup_changed_idx", query: `SELECT wanted_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (wanted_at, id) > ($2, $3)
-			AND live AND task_status NOT IN ('pending', 'in_progress') AND task_reason IS DISTINCT FROM 'outcome_unknown'
+			AND live AND task_status NOT IN ('pending', 'in_progress') AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
 			AND planned_for IS DISTINCT FROM scheduled_at AND wanted_at >= $6
 		ORDER BY wanted_at, id LIMIT $4`, found: 40, passedOver: 20},
 	{name: "revived", index: "followup_changed_idx", query: `SELECT wanted_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (wanted_at, id) > ($2, $3)
-			AND live AND task_status = 'cancelled' AND task_reason = 'booking_cancelled' AND task_reason IS DISTINCT FROM 'outcome_unknown'
+			AND live AND task_status = 'cancelled' AND task_reason = 'booking_cancelled' AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
 			AND wanted_at >= $6
 		ORDER BY wanted_at, id LIMIT $4`, found: 20, passedOver: 40},
 }

@@ -82,8 +82,6 @@ func excuse(r followup.Rules, b followup.Booking, d followup.Decision) string {
 		return "it was armed, and then moved to before the start"
 	case d.Rule == followup.RuleCalled && closed && !live:
 		return "it is over on both sides: only what is written of it would change"
-	case b.Task.Reason == followup.OutcomeUnknown && b.Task.Status != followup.Failed:
-		return "somebody else has changed the status of a row that was held, and then moved it"
 	default:
 		return ""
 	}

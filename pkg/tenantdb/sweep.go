@@ -81,7 +81,7 @@ ORDER BY checked_at, id LIMIT @limit`,
 	Changed: `SELECT wanted_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND live
 	AND task_status NOT IN ('pending', 'in_progress')
-	AND task_reason IS DISTINCT FROM 'outcome_unknown'
+	AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
 	AND (planned_for IS DISTINCT FROM scheduled_at OR task_status = 'cancelled' AND task_reason = 'booking_cancelled')
 	AND wanted_at >= @since
 	AND (wanted_at, id) > (@at, @id)
