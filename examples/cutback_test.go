@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,43 +125,60 @@ func TestHandBackAnnouncesEachBookingOnce(t *testing.T) {
 	if _, err := listener.Exec(t.Context(), "LISTEN booking_followup_created"); err != nil {
 		t.Fatal(err)
 	}
-	const writers, each = 4, 60
-	var inserting sync.WaitGroup
-	halfway := make(chan struct{}, writers)
+	// Each writer inserts some bookings before hand-back begins, some after it has
+	// ended, and goes on meanwhile.
+	const writers, some = 4, 20
+	var inserting, begun sync.WaitGroup
+	var inserted atomic.Int64
+	ended := make(chan struct{})
 	for range writers {
 		conn := w.ladSession()
+		insert := func() {
+			if _, err := insertPlainly(t.Context(), conn, time.Now().Add(time.Hour)); err != nil {
+				t.Error(err)
+			}
+			inserted.Add(1)
+		}
+		begun.Add(1)
 		inserting.Go(func() {
-			for i := range each {
-				if _, err := insertPlainly(t.Context(), conn, time.Now().Add(time.Hour)); err != nil {
-					t.Error(err)
+			for range some {
+				insert()
+			}
+			begun.Done()
+			for meanwhile := true; meanwhile; {
+				select {
+				case <-ended:
+					meanwhile = false
+				default:
+					insert()
 				}
-				if i == each/3 {
-					halfway <- struct{}{}
-				}
+			}
+			for range some {
+				insert()
 			}
 		})
 	}
-	for range writers {
-		<-halfway
-	}
+	begun.Wait()
 	announced := w.sql("hand-back", nil)
+	close(ended)
 	inserting.Wait()
+	all := int(inserted.Load())
 
 	times := map[string]int{}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for total := 0; total < writers*each; total++ {
+	for total := 0; total < all; total++ {
 		n, err := listener.WaitForNotification(ctx)
 		if err != nil {
-			t.Fatalf("%d of %d bookings were announced: %v", total, writers*each, err)
+			t.Fatalf("%d of %d bookings were announced: %v", total, all, err)
 		}
 		times[n.Payload]++
 	}
-	if len(times) != writers*each {
-		t.Errorf("%d bookings were announced more than once", writers*each-len(times))
+	if len(times) != all {
+		t.Errorf("%d bookings were announced more than once", all-len(times))
 	}
-	if fmt.Sprint(announced) == "[[0]]" || fmt.Sprint(announced) == fmt.Sprintf("[[%d]]", writers*each) {
-		t.Errorf("hand-back announced %s of %d: nobody inserted meanwhile", announced, writers*each)
+	if fmt.Sprint(announced) == "[[0]]" || fmt.Sprint(announced) == fmt.Sprintf("[[%d]]", all) {
+		t.Errorf("hand-back announced %s of %d: nobody inserted meanwhile", announced, all)
 	}
-	t.Logf("announced by hand-back: %s of %d", announced, writers*each)
+	t.Logf("announced by hand-back: %s of %d", announced, all)
 }

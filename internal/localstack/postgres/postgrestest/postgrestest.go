@@ -108,7 +108,9 @@ func NewDatabase(t testing.TB, template Template) *Database {
 // server starts the one server. It does not take a test's context: it outlives the test.
 func server() (*postgres.Server, error) {
 	shared.once.Do(func() {
-		shared.server, shared.err = postgres.Start(context.Background(), postgres.Options{})
+		shared.server, shared.err = postgres.Start(context.Background(), postgres.Options{
+			MaxConnections: 500, // of all the tests that run at once, on a machine of any size
+		})
 	})
 	return shared.server, shared.err
 }
