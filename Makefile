@@ -28,7 +28,7 @@ build: ## Build bin/followup and bin/function
 	$(GO) build -trimpath -o bin/ ./cmd/followup ./cmd/function
 
 lint: ## Check format, house rules and the usual mistakes (builds the linter at first: minutes)
-	@test -z "$$($$(dirname $(GO))/gofmt -l $$(git ls-files '*.go'))" || { echo "lint: run gofmt on:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@test -z "$$($$(dirname $(GO))/gofmt -l $$(git ls-files '*.go'))" || { echo "lint: run gofmt on:"; $$(dirname $(GO))/gofmt -l $$(git ls-files '*.go'); exit 1; }
 	scripts/rules.sh
 	$(LINT) run ./...
 

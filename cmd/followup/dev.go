@@ -31,7 +31,7 @@ When everything answers, it prints one line, "ready: http://…", on standard
 output. What it does meanwhile, and what the functions log, goes to standard
 error. It ends, and leaves nothing behind, on Ctrl-C.
 
-The settings of the functions (FOLLOWUP_…, VOICE_AGENT_…; see the README) are
+The settings of the functions (FOLLOWUP_…, VOICE_AGENT_…; see docs/configuration.md) are
 taken from the environment where they are set there.`,
 		Example: `  followup dev
   curl -s localhost:8080/api/tenants

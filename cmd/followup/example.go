@@ -90,7 +90,7 @@ func (e exampleBooking) tellState(b lad.Booking) (ended bool) {
 			reason = ", " + *b.TaskReason
 		}
 		e.tell("%s%s", *b.TaskStatus, reason)
-		return *b.TaskReason != "not_started" // that one is tried again
+		return *b.TaskStatus != "pending" && reason != ", not_started" // these are tried again
 	}
 	return false
 }

@@ -43,7 +43,7 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 	}
 	switch d.Effect {
 	case followup.Dial:
-		return h.dial(context.WithoutCancel(ctx), log, creds, a, started)
+		return h.dial(context.WithoutCancel(ctx), log, creds, in.traceparent, a, started)
 	case followup.Wait:
 		log.InfoContext(ctx, "the task is to come again", "event", "task_deferred")
 		return answer{status: http.StatusConflict, Result: string(d.Rule)}
@@ -92,7 +92,7 @@ func (h *Handler) rearm(ctx context.Context, log *slog.Logger, b followup.Bookin
 
 // dial places the call that a committed claim entitles to. ctx is no longer the
 // request's: whoever hangs up on this function must not break off the call.
-func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.Credentials, a tenantdb.Admission, started watch) answer {
+func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.Credentials, traceparent string, a tenantdb.Admission, started watch) answer {
 	claimed := a.Decision.Next
 	log = log.With("attempt", claimed.Attempts)
 	if started.elapsed() > h.Rules.Lease-h.CallTimeout {
@@ -102,7 +102,9 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 	}
 	log.InfoContext(ctx, "calling", "event", "call_started",
 		"dial_lag_ms", claimed.ClaimedAt.Sub(a.Booking.ScheduledAt.Add(-h.Rules.LeadTime)).Milliseconds())
-	result := h.Agent.StartCall(ctx, creds, h.call(ctx, log, a))
+	call := h.call(ctx, log, a)
+	call.Traceparent = traceparent
+	result := h.Agent.StartCall(ctx, creds, call)
 
 	report := followup.Report{Outcome: outcome(result.Outcome), CallID: result.CallID, Detail: result.Detail}
 	next := h.Rules.Finish(claimed, report)

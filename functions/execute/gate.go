@@ -42,8 +42,9 @@ type gate struct {
 
 // admitted is a request that has passed the gate.
 type admitted struct {
-	payload tasks.Payload
-	ticket  followup.Ticket
+	payload     tasks.Payload
+	ticket      followup.Ticket
+	traceparent string // W3C trace context, as it came
 }
 
 func (g gate) check(r *http.Request) (admitted, *refusal) {
@@ -76,6 +77,7 @@ func (g gate) check(r *http.Request) (admitted, *refusal) {
 	if id, ok := pathBookingID(r.URL.Path); ok && !strings.EqualFold(id, a.payload.BookingID.String()) {
 		return a, refuse(http.StatusBadRequest, "invalid_task", "the path names another booking than the payload", nil)
 	}
+	a.traceparent = r.Header.Get("Traceparent")
 	a.ticket = followup.Ticket{
 		Key:      a.payload.IdempotencyKey,
 		Revision: a.payload.Revision,

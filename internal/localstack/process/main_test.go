@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -29,6 +30,14 @@ const family = `trap '' TERM INT HUP; sh -c 'trap "" TERM INT HUP; while :; do s
 // playVictim starts a family, prints the numbers and the folder, and waits for
 // its end.
 func playVictim() {
+	// A shell has what it starts in the background ignore SIGINT, and this program
+	// inherits that; a Ctrl-C is to end it all the same.
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	go func() {
+		<-interrupted
+		os.Exit(1)
+	}()
 	group, err := process.NewGroup()
 	if err != nil {
 		fail(err)
