@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -30,10 +31,10 @@ const family = `trap '' TERM INT HUP; sh -c 'trap "" TERM INT HUP; while :; do s
 // playVictim starts a family, prints the numbers and the folder, and waits for
 // its end.
 func playVictim() {
-	// A shell has what it starts in the background ignore SIGINT, and this program
-	// inherits that; a Ctrl-C is to end it all the same.
+	// A shell has what it starts in the background ignore SIGINT, and nohup SIGHUP,
+	// and this program inherits that; they are to end it all the same.
 	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt)
+	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGHUP)
 	go func() {
 		<-interrupted
 		os.Exit(1)
