@@ -116,12 +116,18 @@ func (l *oldLAD) onNotification(payload string) error {
 		due = now
 	}
 	name := fmt.Sprintf("projects/p/locations/l/queues/lad/tasks/followup-%s-%d", id, at.UnixMilli())
-	l.mu.Lock()
-	l.queue[name] = oldTask{due: due, booking: id, key: b.Key()}
-	l.mu.Unlock()
 	_, err := l.pool.Exec(context.Background(), `UPDATE lead_bookings SET task_name = $1, task_scheduled_at = $2,
 		task_status = 'scheduled', idempotency_key = $3, updated_at = now() WHERE id = $4`, name, due, b.Key(), id)
-	return err
+	if err != nil {
+		return err
+	}
+	// LAD creates the task first. One that is due at once may then meet a row
+	// without its key and fail, which Cloud Tasks mends by trying again; here a
+	// task has one try, so it comes when the row is ready for it.
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue[name] = oldTask{due: due, booking: id, key: b.Key()}
+	return nil
 }
 
 func (l *oldLAD) pauseQueue() {
