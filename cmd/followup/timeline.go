@@ -147,7 +147,7 @@ func (f *timelineFlags) withCloudLog(cmd *cobra.Command, ref followup.Ref, since
 	defer cancel()
 	client, err := timeline.NewClient(ctx, project, loggingOptions(ctx)...)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w (a log that was kept in a file is read with --log-file)", err)
 	}
 	defer func() { _ = client.Close() }() // nothing was written
 	return read(timeline.Query(ctx, client, ref, since))

@@ -123,6 +123,12 @@ func TestATimelineThatHasNothingToShowFails(t *testing.T) {
 	}
 }
 
+func TestWithoutCredentialsThePersonIsToldOfLogFiles(t *testing.T) {
+	t.Parallel()
+	d := &desk{t: t, ctx: withLogging(t.Context(), option.WithAuthCredentialsFile(option.ServiceAccount, t.TempDir()+"/gone.json"))}
+	d.run("timeline", uuid.NewString(), "--tenant", tenantA(), "--project", "p").want(exitFailed, "--log-file")
+}
+
 // recorded is Cloud Logging with two entries, which it gives in one page.
 type recorded struct {
 	loggingpb.UnimplementedLoggingServiceV2Server

@@ -142,7 +142,7 @@ func (f Filter) conditions() (string, error) {
 	}
 	var sql strings.Builder
 	for _, c := range all {
-		sql.WriteString("\n\tAND " + c)
+		sql.WriteString("\n\tAND (" + c + ")")
 	}
 	return sql.String(), nil
 }
