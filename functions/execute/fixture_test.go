@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lad.internal/followup/functions/execute"
+	"lad.internal/followup/internal/contract"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/pkg/followup"
@@ -142,10 +143,37 @@ func try(r *http.Request) (response, error) {
 		return response{}, err
 	}
 	answer := response{status: got.StatusCode, header: got.Header, body: string(body)}
+	if err := documented(r, answer); err != nil {
+		return answer, err
+	}
 	if media := got.Header.Get("Content-Type"); media != "application/json" {
 		return answer, fmt.Errorf("the answer is %q, want JSON: %s", media, answer)
 	}
 	return answer, json.Unmarshal(body, &answer)
+}
+
+// documented holds an exchange against docs/openapi.yaml: each answer, and each
+// request that the function has let in.
+func documented(r *http.Request, answer response) error {
+	document, err := contract.Load()
+	if err != nil {
+		return err
+	}
+	e := contract.Exchange{Request: r, Status: answer.status, Header: answer.header, Body: []byte(answer.body)}
+	if err := document.CheckAnswer(contract.ExecuteFollowUp, e); err != nil {
+		return fmt.Errorf("%w: %s", err, answer)
+	}
+	if strings.Contains(answer.body, `"error"`) {
+		return nil // it was refused
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return err
+	}
+	if e.RequestBody, err = io.ReadAll(body); err != nil {
+		return err
+	}
+	return document.CheckRequest(contract.ExecuteFollowUp, e)
 }
 
 // state is a task's state in words: status/reason, revision and attempts, then

@@ -126,7 +126,7 @@ func NewAgent(t testing.TB, deduplicate bool) *Agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listening := httptest.NewServer(server)
+	listening := httptest.NewServer(documented(t, server))
 	t.Cleanup(listening.Close)
 	return &Agent{Server: server, URL: listening.URL, t: t}
 }

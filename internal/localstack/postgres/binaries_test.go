@@ -94,6 +94,22 @@ func TestWithoutAServerTheErrorSaysWhatToInstall(t *testing.T) {
 	}
 }
 
+func TestWhoeverIsStoppedWhileHeLooksInstallsNothing(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := obtainFrom(ctx, discard, ErrNoBinaries, []source{{
+		announcement: "installing",
+		get: func(context.Context) (Binaries, error) {
+			t.Error("it went on to install a server")
+			return Binaries{}, nil
+		},
+	}})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrNoBinaries) {
+		t.Errorf("error = %v, want the cancellation alone", err)
+	}
+}
+
 func TestFetchedBinariesAreUnpackedOnceAndRun(t *testing.T) {
 	t.Parallel()
 	local, err := FindBinaries(t.Context())

@@ -53,6 +53,10 @@ func sources(euid int) []source {
 func obtainFrom(ctx context.Context, logger *slog.Logger, missing error, sources []source) (Binaries, error) {
 	var reasons []error
 	for _, source := range sources {
+		if ctx.Err() != nil {
+			// Whoever is being stopped finds no server, installed or not: nothing is missing.
+			return Binaries{}, fmt.Errorf("find PostgreSQL: %w", context.Cause(ctx))
+		}
 		logger.InfoContext(ctx, source.announcement, "reason", missing.Error())
 		binaries, err := source.get(ctx)
 		if err == nil {

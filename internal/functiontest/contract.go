@@ -1,0 +1,56 @@
+package functiontest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+
+	"lad.internal/followup/internal/contract"
+)
+
+// documented holds each request that the agent gets, and each answer that it
+// gives in JSON, against docs/openapi.yaml.
+func documented(t testing.TB, agent http.Handler) http.Handler {
+	document, err := contract.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler) // the caller has gone
+		}
+		e := contract.Exchange{Request: r, RequestBody: body}
+		if err := document.CheckRequest(contract.StartCall, e); err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
+		agent.ServeHTTP(answer, r)
+		if answer.Header().Get("Content-Type") != "application/json" {
+			return // a body that a test has chosen
+		}
+		e.Status, e.Header, e.Body = answer.status, answer.Header(), answer.body.Bytes()
+		if err := document.CheckAnswer(contract.StartCall, e); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// recorder keeps a copy of what is answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.body.Write(p)
+	return r.ResponseWriter.Write(p)
+}
