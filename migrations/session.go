@@ -38,6 +38,9 @@ func openSession(ctx context.Context, conn *pgx.Conn, schema string, options Opt
 	if err != nil {
 		return nil, fmt.Errorf("choose the schema: %w", err)
 	}
+	if err := requireSchema(ctx, conn, schema); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
 	if err := s.requireTables(ctx); err != nil {
 		return nil, errors.Join(err, s.close(ctx))
 	}
@@ -45,6 +48,19 @@ func openSession(ctx context.Context, conn *pgx.Conn, schema string, options Opt
 		return nil, errors.Join(err, s.close(ctx))
 	}
 	return s, nil
+}
+
+// requireSchema refuses a name that search_path takes for another schema's: one
+// beyond 63 bytes is cut off, and "$user" is the login's, even in quotes.
+func requireSchema(ctx context.Context, conn *pgx.Conn, schema string) error {
+	var current *string
+	if err := conn.QueryRow(ctx, `SELECT current_schema()::text`).Scan(&current); err != nil {
+		return fmt.Errorf("choose the schema: %w", err)
+	}
+	if current != nil && *current != schema { // nil: there is none of that name
+		return fmt.Errorf("%q cannot be a schema's name: PostgreSQL takes it for %q", schema, *current)
+	}
+	return nil
 }
 
 func (s *session) requireTables(ctx context.Context) error {

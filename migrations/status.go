@@ -43,6 +43,9 @@ func Status(ctx context.Context, conn *pgx.Conn, schema string) (_ []MigrationSt
 	if _, err := tx.Exec(ctx, "SET LOCAL search_path = "+pgx.Identifier{schema}.Sanitize()); err != nil {
 		return nil, fmt.Errorf("status of schema %s: %w", schema, err)
 	}
+	if err := requireSchema(ctx, conn, schema); err != nil {
+		return nil, fmt.Errorf("status of schema %s: %w", schema, err)
+	}
 	var found bool
 	if err := tx.QueryRow(ctx, `SELECT to_regclass('lead_bookings') IS NOT NULL`).Scan(&found); err != nil {
 		return nil, fmt.Errorf("status of schema %s: %w", schema, err)

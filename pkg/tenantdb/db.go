@@ -101,6 +101,7 @@ func poolConfig(ctx context.Context, c Config, cloudSQL []cloudsqlconn.Option) (
 	}
 	pc.MaxConns = c.MaxConns
 	pc.MaxConnIdleTime = 5 * time.Minute
+	pc.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return len(served(conn)) <= maxSchemas, nil }
 	pc.ConnConfig.RuntimeParams["application_name"] = "followup"
 	if c.URL.IsSet() {
 		return pc, nil, nil
@@ -146,12 +147,31 @@ func (db *DB) inTenant(ctx context.Context, tenant uuid.UUID, fn func(pgx.Tx) er
 		if _, err := tx.Exec(ctx, bindTenantSQL, tenant.String(), path, db.timeouts.lock, db.timeouts.statement); err != nil {
 			return fmt.Errorf("bind transaction to tenant: %w", err)
 		}
+		served(tx.Conn())[schema] = struct{}{}
 		return fn(tx)
 	})
 	if errors.Is(err, ErrUnmigrated) {
 		db.tenants.forget(tenant) // it may have moved to another schema
 	}
 	return err
+}
+
+// maxSchemas is how many schemas a connection may have served and be used again.
+// What PostgreSQL has once learnt of a table, view or index it remembers for as long
+// as the connection lives, without a limit: 150 to 260 KB for each schema. A sweep
+// shows its connections every schema (docs/operations.md, "Many tenants").
+const maxSchemas = 100
+
+// served are the schemas that a connection has been bound to.
+func served(conn *pgx.Conn) map[string]struct{} {
+	const key = "followup: schemas served"
+	data := conn.PgConn().CustomData()
+	schemas, ok := data[key].(map[string]struct{})
+	if !ok {
+		schemas = map[string]struct{}{}
+		data[key] = schemas
+	}
+	return schemas
 }
 
 func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
@@ -164,6 +184,7 @@ func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 
 // inTx runs fn in a transaction.
 func (db *DB) inTx(ctx context.Context, fn func(pgx.Tx) error) (err error) {
+	defer func() { err = withhold(err) }()
 	conn, err := db.acquire(ctx)
 	if err != nil {
 		return err

@@ -67,6 +67,7 @@ type registry struct {
 	timeout   time.Duration // bounds a question: no transaction's timeouts do here
 	lookupSQL string
 	listSQL   string
+	now       func() time.Time // the process's clock, by which answers age
 
 	mu    sync.Mutex
 	cache map[uuid.UUID]cached
@@ -82,7 +83,7 @@ type cached struct {
 func newRegistry(db *DB, relation pgx.Identifier, ttl, timeout time.Duration) *registry {
 	from := ` FROM ` + relation.Sanitize()
 	return &registry{
-		db: db, ttl: ttl, timeout: timeout, cache: map[uuid.UUID]cached{},
+		db: db, ttl: ttl, timeout: timeout, now: time.Now, cache: map[uuid.UUID]cached{},
 		lookupSQL: `SELECT schema_name::text` + from + ` WHERE tenant_id = $1`,
 		listSQL:   `SELECT tenant_id` + from + ` WHERE schema_name IS NOT NULL ORDER BY tenant_id`,
 	}
@@ -152,7 +153,7 @@ func (r *registry) cached(tenant uuid.UUID) (schema string, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, ok := r.cache[tenant]
-	return c.schema, ok && time.Now().Before(c.expires)
+	return c.schema, ok && r.now().Before(c.expires)
 }
 
 func (r *registry) remember(tenant uuid.UUID, schema string) {
@@ -161,7 +162,7 @@ func (r *registry) remember(tenant uuid.UUID, schema string) {
 	if len(r.cache) >= maxCached {
 		r.cache = map[uuid.UUID]cached{}
 	}
-	r.cache[tenant] = cached{schema: schema, expires: time.Now().Add(r.ttl)}
+	r.cache[tenant] = cached{schema: schema, expires: r.now().Add(r.ttl)}
 }
 
 func (r *registry) forget(tenant uuid.UUID) {
