@@ -10,7 +10,30 @@ func TestAClaimNeverSharesItsFenceWithAnEarlierOne(t *testing.T) {
 	// Two planners made a task of revision 3 each, for two times; the one for
 	// noon was stored, tried and could not start; then LAD moved the booking.
 	row := booked(onTime, state(noon, Failed, NotStarted))
-	diff(t, row, admits(ticketFor(onTime)), standard().Admit(row, reachable, ticketFor(onTime), noon))
+	dueNow := func(b Booking) Decision {
+		d := admits(ticketFor(onTime))(b)
+		d.Next.DueAt = noon
+		return d
+	}
+	diff(t, row, dueNow, standard().Admit(row, reachable, ticketFor(onTime), noon))
+}
+
+func TestAClaimForAnEarlierTimeThanTheRowWasPlannedForIsOverdueInTime(t *testing.T) {
+	t.Parallel()
+	// Two planners made a task of revision 3 each; the one for next week was
+	// stored, then LAD moved the booking back. The task for noon fires, its call
+	// does not start, and it is lost: the sweep must not wait for next week. The
+	// model found it.
+	nextWeek := onTime.Add(6 * 24 * time.Hour)
+	row := booked(onTime, scheduled(nextWeek))
+	d := standard().Admit(row, reachable, ticketFor(onTime), noon)
+	if d.Effect != Dial {
+		t.Fatalf("%s: want the task to be admitted", d.Effect)
+	}
+	row.Task = standard().Finish(d.Next, Report{Outcome: CallNotStarted})
+	if got := standard().Plan(row, noon.Add(grace+tick)); got.Effect != Arm {
+		t.Errorf("after the grace the plan is %s (%s), with the task due at %v", got.Effect, got.Rule, row.Task.DueAt)
+	}
 }
 
 func TestATaskThatBeatItsUpdateAndIsTooEarlyIsReplacedUnderANewName(t *testing.T) {

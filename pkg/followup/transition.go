@@ -95,13 +95,13 @@ func (s sight) park() Decision {
 // records it.
 func (s sight) claim(t Ticket) Decision {
 	next := s.b.Task
-	if t.Revision > next.Revision {
-		next.DueAt = s.now
-		// Attempts start over with a new revision only: the two are the fence
-		// of a finish, and no two claims may share it.
-		if !s.same() {
-			next.Attempts, next.LastError = 0, ""
-		}
+	if t.Revision > next.Revision || !s.same() {
+		next.DueAt = s.now // the row's was another task's, or for another time
+	}
+	// Attempts start over with a new revision only: the two are the fence of a
+	// finish, and no two claims may share it.
+	if t.Revision > next.Revision && !s.same() {
+		next.Attempts, next.LastError = 0, ""
 	}
 	next.Status, next.Reason = InProgress, ""
 	next.Attempts++

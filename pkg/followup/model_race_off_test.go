@@ -1,0 +1,6 @@
+//go:build !race
+
+package followup
+
+// modelRaced: the race detector is on.
+const modelRaced = false
