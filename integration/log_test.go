@@ -3,6 +3,7 @@ package integration_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"sync"
 )
 
@@ -17,6 +18,7 @@ type logBuffer struct {
 type entry struct {
 	Event     string `json:"event"`
 	BookingID string `json:"booking_id"`
+	line      []byte
 }
 
 func (l *logBuffer) Write(p []byte) (int, error) {
@@ -26,6 +28,7 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 		var e entry
 		// A line that is no JSON is found by checkLine, in the end.
 		_ = json.Unmarshal(line, &e)
+		e.line = bytes.Clone(line)
 		l.entries = append(l.entries, e)
 	}
 	return l.text.Write(p)
@@ -41,6 +44,18 @@ func (l *logBuffer) count(event, booking string) (n int) {
 		}
 	}
 	return n
+}
+
+// last is the last line of an event about a booking.
+func (l *logBuffer) last(event, booking string) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range slices.Backward(l.entries) {
+		if e.Event == event && e.BookingID == booking {
+			return e.line
+		}
+	}
+	return nil
 }
 
 func (l *logBuffer) bytes() []byte {

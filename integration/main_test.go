@@ -7,11 +7,12 @@
 package integration_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +32,7 @@ import (
 var (
 	// calm is as deployed, with events as Eventarc sends them.
 	calm = shared(stack.Options{
-		Env: map[string]string{"INTERNAL_SERVICE_SECRET": secretCanary, "LOG_LEVEL": "debug"},
+		Env: map[string]string{"LOG_LEVEL": "debug"},
 	})
 	// impatient gives a call three seconds. Its events are structured CloudEvents.
 	impatient = shared(stack.Options{
@@ -53,7 +54,7 @@ var (
 	// mortal is one whose functions get killed. The lease is the shortest one
 	// that the call's timeout allows.
 	mortal = shared(stack.Options{
-		Env: map[string]string{"VOICE_AGENT_TIMEOUT": "3s", "FOLLOWUP_LEASE": "18s"},
+		Env: map[string]string{"VOICE_AGENT_TIMEOUT": "6s", "FOLLOWUP_LEASE": "21s"},
 	})
 )
 
@@ -120,29 +121,47 @@ func newWorld(o stack.Options) (w *world, err error) {
 	if o.Function, err = buildFunction(); err != nil {
 		return nil, err
 	}
+	if w.traces, err = emptyFile(); err != nil {
+		return nil, err
+	}
+	env := map[string]string{
+		"INTERNAL_SERVICE_SECRET": secretCanary,
+		"VOICE_AGENT_FRONTEND_ID": "integration", "VOICE_AGENT_API_KEY": apiKeyCanary,
+		"FOLLOWUP_TRACES": "file:" + w.traces,
+	}
+	maps.Copy(env, o.Env)
+	o.Env = env
 	o.SweepEvery = time.Second
 	o.FunctionLog = &w.log
 	o.CloudTasksOptions.Deliveries = w.onDispatch
 	o.CloudTasksOptions.OnAttempt = w.onAttempt
+	o.CloudTasksOptions.HTTPClient = &http.Client{Transport: &w.left}
+	o.EventClient = &http.Client{Transport: &w.left}
 	if w.Stack, err = stack.Start(context.Background(), o); err != nil {
 		return nil, err
 	}
 	started.mu.Lock()
 	defer started.mu.Unlock()
 	started.worlds = append(started.worlds, w)
-	return w, nil
+	return w, w.plant(context.Background())
 }
 
-// end ends all worlds and looks at every line that their functions printed.
+// emptyFile is one beside the functions' program.
+func emptyFile() (path string, err error) {
+	f, err := os.CreateTemp(program.dir, "traces-")
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), f.Close()
+}
+
+// end ends all worlds and looks at all that has left their functions.
 func end() error {
 	started.mu.Lock()
 	defer started.mu.Unlock()
 	var errs []error
 	for _, w := range started.worlds {
-		errs = append(errs, w.Close())
-		for line := range bytes.Lines(w.log.bytes()) {
-			errs = append(errs, checkLine(line), checkLeaks(line, w))
-		}
+		errs = append(errs, w.collect(), w.Close(), w.check())
 	}
 	return errors.Join(append(errs, os.RemoveAll(program.dir))...)
 }

@@ -26,7 +26,9 @@ import (
 // world is a running stack and what was seen of it.
 type world struct {
 	*stack.Stack
-	log logBuffer
+	log    logBuffer
+	left   leaving
+	traces string // the file
 
 	mu         sync.Mutex
 	deliveries map[string]int  // by lead: copies of a dispatch
@@ -42,6 +44,7 @@ type sent struct {
 
 // onDispatch decides how many copies of a dispatch go out.
 func (w *world) onDispatch(t *cloudtaskspb.Task) int {
+	w.keepTask(t)
 	payload, err := tasks.ParsePayload(t.GetHttpRequest().GetBody())
 	if err != nil {
 		return 1 // malformed on purpose
@@ -166,6 +169,7 @@ func (w *world) postAs(t testing.TB, token string, body []byte) (status int, ans
 	if _, err := text.ReadFrom(resp.Body); err != nil {
 		t.Fatal(err)
 	}
+	w.left.keepAnswer(resp.StatusCode, resp.Header, text.Bytes())
 	return resp.StatusCode, text.String()
 }
 

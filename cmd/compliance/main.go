@@ -1,7 +1,8 @@
 // Command compliance checks LAD's rules on this repository, in the working
 // directory, and runs the tests that prove its handlers idempotent. It prints
-// LAD's report and exits with 1 if the repository is not ready, with 2 if it
-// could not be judged. It has no options: there is nothing to leave out.
+// LAD's report to stdout, what breaks the house's own rules to stderr, and exits
+// with 1 if the repository is not ready, with 2 if it could not be judged. It has
+// no options: there is nothing to leave out.
 package main
 
 import (
@@ -20,6 +21,9 @@ func realMain() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	report, err := compliance.Check(ctx, ".", compliance.LAD())
+	if err == nil {
+		err = report.WriteHouseRules(os.Stderr)
+	}
 	if err == nil {
 		_, err = report.WriteTo(os.Stdout)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -198,28 +199,66 @@ func composed(n *pg.Node) string {
 	if call == nil || len(call.GetArgs()) == 0 {
 		return " " + gap + " "
 	}
+	args := call.GetArgs()
 	switch f := names(call.GetFuncname()); f[len(f)-1] {
 	case "format":
-		return formatVerb.ReplaceAllStringFunc(composed(call.GetArgs()[0]), func(verb string) string {
-			switch verb[len(verb)-1] {
-			case '%':
-				return "%"
-			case 'L':
-				return "'__gap__'"
-			default:
-				return " " + gap + " "
-			}
-		})
+		return formatted(composed(args[0]), args[1:])
 	case "concat":
-		var all strings.Builder
-		for _, arg := range call.GetArgs() {
-			all.WriteString(composed(arg))
-		}
-		return all.String()
+		return joined("", args)
+	case "concat_ws":
+		return joined(composed(args[0]), args[1:])
+	case "quote_ident":
+		return quotedName(args[0])
 	case "quote_literal", "quote_nullable":
 		return "'__gap__'"
 	}
 	return " " + gap + " "
 }
 
+func joined(separator string, args []*pg.Node) string {
+	texts := make([]string, len(args))
+	for i, arg := range args {
+		texts[i] = composed(arg)
+	}
+	return strings.Join(texts, separator)
+}
+
+// quotedName is a name that a constant is, or a gap.
+func quotedName(n *pg.Node) string {
+	if text, ok := textOf(n); ok {
+		return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+	}
+	return " " + gap + " "
+}
+
 var formatVerb = regexp.MustCompile(`%(\d+\$)?-?(\d+|\*(\d+\$)?)?[IsL%]`)
+
+// formatted is what format() makes of a text, with the arguments that are
+// constants in their places. A verb may name its argument by its position, from 1.
+func formatted(text string, args []*pg.Node) string {
+	next := 0
+	return formatVerb.ReplaceAllStringFunc(text, func(verb string) string {
+		kind := verb[len(verb)-1]
+		if kind == '%' {
+			return "%"
+		}
+		if position, _, ok := strings.Cut(verb[1:], "$"); ok {
+			if n, err := strconv.Atoi(position); err == nil {
+				next = n - 1
+			}
+		}
+		var arg *pg.Node
+		if next < len(args) {
+			arg = args[next]
+		}
+		next++
+		switch kind {
+		case 'L':
+			return "'__gap__'"
+		case 'I':
+			return quotedName(arg)
+		default:
+			return composed(arg)
+		}
+	})
+}

@@ -42,9 +42,6 @@ func Check(ctx context.Context, root string, rules Rules) (Report, error) {
 		c.printing(p)
 	}
 	c.goSQL(packages)
-	if err := c.migrations(); err != nil {
-		return nil, err
-	}
 	c.unused()
 	if err := c.idempotency(ctx); err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"go/types"
 	"path"
 	"slices"
-	"strings"
 
 	"golang.org/x/tools/go/types/typeutil"
 )
@@ -14,8 +13,7 @@ import (
 // drivers judges what is handed to a database driver. A text that is not a
 // constant of Go is judged if it can be put together from constants; otherwise
 // it is a violation, unless the very text is listed as an exception.
-func (c *checker) drivers(set packageSet) {
-	f := newFlow(set.product)
+func (c *checker) drivers(f flow, set packageSet) {
 	for _, p := range set.product {
 		called := map[*ast.Ident]bool{}
 		for _, file := range p.Syntax {
@@ -50,6 +48,7 @@ func (c *checker) driverCall(f flow, p pkg, call *ast.CallExpr, called map[*ast.
 	}
 	for _, text := range f.texts(flowing{p: p, expr: call.Args[arg]}, map[types.Object]bool{}) {
 		c.driverText(text)
+		c.writtenArguments(f, p, text.text, call.Args[arg+1:])
 	}
 }
 
@@ -117,5 +116,5 @@ func stringParameters(signature *types.Signature) []int {
 }
 
 func ofDriver(f *types.Func) bool {
-	return f.Pkg() != nil && (strings.HasPrefix(f.Pkg().Path(), "github.com/jackc/") || f.Pkg().Path() == "database/sql")
+	return f.Pkg() != nil && isDriver(f.Pkg().Path())
 }

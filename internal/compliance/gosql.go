@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"go/types"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,9 @@ func (c *checker) goSQL(set packageSet) {
 			c.constantSQL(p, e)
 		})
 	}
-	c.drivers(set)
+	f := newFlow(set.product)
+	c.drivers(f, set)
+	c.writtenNames(f, set)
 }
 
 // constantUses tells constants that are only parts of others.
@@ -124,8 +127,8 @@ func constantObject(p pkg, e ast.Expr) types.Object {
 
 func (c *checker) constantSQL(p pkg, e ast.Expr) {
 	text, _ := constantText(p, e)
-	if !strings.ContainsAny(text, " \t\n") {
-		return // one word at most
+	if oneWord.MatchString(text) {
+		return
 	}
 	src := c.goSource(p, e)
 	statements, err := c.sql(src)
@@ -135,11 +138,17 @@ func (c *checker) constantSQL(p pkg, e ast.Expr) {
 	c.report.add(HouseRules, src.finding(0, "SQL stands in pkg/tenantdb and migrations, and nowhere else: "+shorten(text)))
 }
 
-// isWork tells statements from English that happens to be SQL: "begin …", "show …".
+// oneWord is text that no statement can be: SQL needs no white space between its
+// words, but a quote or a comment then.
+var oneWord = regexp.MustCompile(`^[\w.:/=@%+-]*$`)
+
+// isWork tells statements from English that happens to be SQL: "begin …", "show …",
+// "execute …" (which would need a PREPARE, and that is no English).
 func isWork(raw *pg.RawStmt) bool {
 	switch raw.GetStmt().GetNode().(type) {
 	case *pg.Node_TransactionStmt, *pg.Node_VariableShowStmt, *pg.Node_ListenStmt, *pg.Node_NotifyStmt,
-		*pg.Node_FetchStmt, *pg.Node_ClosePortalStmt, *pg.Node_LoadStmt, *pg.Node_CheckPointStmt:
+		*pg.Node_FetchStmt, *pg.Node_ClosePortalStmt, *pg.Node_LoadStmt, *pg.Node_CheckPointStmt,
+		*pg.Node_ExecuteStmt:
 		return false
 	}
 	return true

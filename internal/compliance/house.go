@@ -17,7 +17,13 @@ import (
 // maxLines is what fits into a reader's head.
 const maxLines = 400
 
-// files looks at the length of Go and SQL files.
+// measured are the kinds of files that people read.
+var measured = []string{
+	".go", ".sql", ".sh", ".md", ".tf", ".hcl", ".yaml", ".yml", ".js", ".mjs", ".ts", ".py", ".html", ".css",
+}
+
+// files looks at what stands in the repository besides Go code that is judged: the
+// length of all files that people read, SQL files, modules within this one.
 func (c *checker) files() error {
 	err := filepath.WalkDir(c.root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -29,42 +35,53 @@ func (c *checker) files() error {
 			}
 			return nil
 		}
-		if ext := path.Ext(name); ext != ".go" && ext != ".sql" {
+		file, ext := c.rel(name), strings.ToLower(path.Ext(name))
+		if path.Base(file) == "go.mod" && file != "go.mod" && !within(path.Dir(file), outside...) {
+			c.report.add(HouseRules, Finding{File: file, Text: "what is in a module of its own is not checked"})
+		}
+		if !slices.Contains(measured, ext) {
 			return nil
 		}
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		if lines := bytes.Count(text, []byte("\n")); lines > maxLines {
-			c.report.add(HouseRules, Finding{File: c.rel(name), Line: lines, Text: fmt.Sprintf("the file is longer than %d lines", maxLines)})
+		if lines := lineCount(text); lines > maxLines {
+			c.report.add(HouseRules, Finding{File: file, Line: lines, Text: fmt.Sprintf("the file is longer than %d lines", maxLines)})
+		}
+		if ext == ".sql" {
+			c.sqlFile(file, string(text))
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("measure files: %w", err)
+		return fmt.Errorf("read the repository's files: %w", err)
 	}
 	return nil
 }
 
-// migrations judges the SQL files, which are the product's too.
-func (c *checker) migrations() error {
-	found, err := filepath.Glob(filepath.Join(c.root, "migrations", "*.sql"))
-	if err != nil {
-		return fmt.Errorf("find migrations: %w", err)
+// lineCount counts a last line without an end, too.
+func lineCount(text []byte) int {
+	lines := bytes.Count(text, []byte("\n"))
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		lines++
 	}
-	for _, name := range found {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return fmt.Errorf("read migration: %w", err)
-		}
-		file := c.rel(name)
-		src := source{text: string(text), file: file, dir: path.Dir(file), line: linesFrom(string(text), 1)}
-		if _, err := c.sql(src); err != nil {
-			c.report.add(TenantFilter, Finding{File: file, Text: fmt.Sprintf("a migration that does not parse cannot be checked: %v", err)})
-		}
+	return lines
+}
+
+// sqlFile judges a file of SQL, which is the product's too wherever it stands.
+func (c *checker) sqlFile(file, text string) {
+	dir := path.Dir(file)
+	if within(dir, outside...) {
+		return
 	}
-	return nil
+	if !within(dir, repositoryLayer...) {
+		c.report.add(HouseRules, Finding{File: file, Text: "SQL stands in pkg/tenantdb and migrations, and nowhere else"})
+	}
+	src := source{text: text, file: file, dir: dir, line: linesFrom(text, 1)}
+	if _, err := c.sql(src); err != nil {
+		c.report.add(TenantFilter, Finding{File: file, Text: fmt.Sprintf("SQL that does not parse cannot be checked: %v", err)})
+	}
 }
 
 // direction forbids imports: nothing below from imports anything below to.
@@ -108,6 +125,7 @@ func (c *checker) imports(set packageSet) {
 		if isTestHelper(p) {
 			continue
 		}
+		c.driverImports(p)
 		for _, imported := range set.imported(p) {
 			if helpers[imported] {
 				c.imported(p, imported, "it is for tests only, as it imports testing")
@@ -121,11 +139,29 @@ func (c *checker) imports(set packageSet) {
 	}
 }
 
+// driverImports: who has no connection can run no SQL. The command has one, to
+// hand it to the migrations.
+func (c *checker) driverImports(p pkg) {
+	if !isProduct(p) || within(p.dir, append([]string{"cmd"}, repositoryLayer...)...) {
+		return
+	}
+	for path := range p.Imports {
+		if isDriver(path) {
+			c.importOf(p, path, path, "SQL and transactions stay in pkg/tenantdb and migrations")
+		}
+	}
+}
+
 func (c *checker) imported(p pkg, imported, why string) {
 	path := p.Module.Path
 	if imported != "." {
 		path += "/" + imported
 	}
+	c.importOf(p, path, imported, why)
+}
+
+// importOf reports the import of a path, under the name that people know it by.
+func (c *checker) importOf(p pkg, path, imported, why string) {
 	for _, name := range p.GoFiles {
 		files := token.NewFileSet()
 		file, err := parser.ParseFile(files, name, nil, parser.ImportsOnly)

@@ -42,6 +42,8 @@ func (c *checker) idempotency(ctx context.Context) error {
 			place.Text = t.Name + " fails"
 		case result == "skip":
 			place.Text = t.Name + " is skipped"
+		case results[t.Package][""] == "fail" && !failing(results[t.Package]):
+			place.Text = t.Name + " passes, and its package fails after it"
 		default:
 			continue
 		}
@@ -49,6 +51,17 @@ func (c *checker) idempotency(ctx context.Context) error {
 		c.report.add(Idempotency, place)
 	}
 	return nil
+}
+
+// failing says whether one of a package's tests does, which explains that the
+// package does.
+func failing(results map[string]string) bool {
+	for name, result := range results {
+		if name != "" && result == "fail" {
+			return true
+		}
+	}
+	return false
 }
 
 // declared finds where the tests stand.
@@ -98,7 +111,8 @@ func (c *checker) run(ctx context.Context) (map[string]map[string]string, error)
 }
 
 // results reads go test's events (go doc test2json). A subtest that is skipped
-// counts for its test: part of the proof is missing.
+// counts for its test: part of the proof is missing. The package's own result is
+// the one of the test without a name.
 func (c *checker) results(events io.Reader) (map[string]map[string]string, error) {
 	all := map[string]map[string]string{}
 	for decoder := json.NewDecoder(events); ; {
@@ -108,7 +122,7 @@ func (c *checker) results(events io.Reader) (map[string]map[string]string, error
 		} else if err != nil {
 			return nil, fmt.Errorf("read the idempotency tests' results: %w", err)
 		}
-		if event.Test == "" || !slices.Contains([]string{"pass", "fail", "skip"}, event.Action) {
+		if !slices.Contains([]string{"pass", "fail", "skip"}, event.Action) {
 			continue
 		}
 		folder := c.folder(event.Package)

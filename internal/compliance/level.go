@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
-	"google.golang.org/protobuf/proto"
 )
 
 const tenantColumn = "tenant_id"
@@ -211,28 +210,26 @@ func equalities(n *pg.Node) [][2]*pg.Node {
 	return all
 }
 
-// isTenant says whether an expression names the caller's tenant: a parameter or
-// the setting, and nothing of any row. In a view only the setting will do.
+// isTenant says whether an expression names the caller's tenant: a parameter, a
+// variable or the setting, as it is and not what something else makes of it. In
+// a view only the setting will do.
 func (s *statement) isTenant(n *pg.Node) bool {
-	found, pure := false, true
-	walk(n, func(m proto.Message) bool {
-		switch m := m.(type) {
-		case *pg.ParamRef:
-			found = found || !s.view
-		case *pg.ColumnRef:
-			variable := s.src.variables[names(m.GetFields())[0]]
-			found, pure = found || variable, pure && variable
-		case *pg.SubLink, *pg.BoolExpr:
-			pure = false
-		case *pg.A_Expr:
-			pure = pure && m.GetKind() == pg.A_Expr_Kind_AEXPR_NULLIF
-		case *pg.FuncCall:
-			if f := names(m.GetFuncname()); f[len(f)-1] == "current_setting" && len(m.GetArgs()) > 0 {
-				setting, _ := textOf(m.GetArgs()[0])
-				found = found || setting == s.c.rules.Setting
-			}
+	switch e := uncast(n).GetNode().(type) {
+	case *pg.Node_ParamRef:
+		return !s.view
+	case *pg.Node_ColumnRef:
+		field := names(e.ColumnRef.GetFields())
+		return s.src.variables[field[0]] && (len(field) == 1 || field[len(field)-1] == tenantColumn)
+	case *pg.Node_AExpr: // NULLIF(…, '')
+		_, constant := textOf(e.AExpr.GetRexpr())
+		return e.AExpr.GetKind() == pg.A_Expr_Kind_AEXPR_NULLIF && constant && s.isTenant(e.AExpr.GetLexpr())
+	case *pg.Node_FuncCall:
+		function, args := names(e.FuncCall.GetFuncname()), e.FuncCall.GetArgs()
+		if function[len(function)-1] != "current_setting" || len(args) == 0 {
+			return false
 		}
-		return true
-	})
-	return found && pure
+		setting, _ := textOf(args[0])
+		return setting == s.c.rules.Setting
+	}
+	return false
 }

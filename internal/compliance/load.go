@@ -85,8 +85,8 @@ func (c *checker) packages(ctx context.Context, mode packages.LoadMode, patterns
 func isProduct(p pkg) bool { return !within(p.dir, outside...) && !isTestHelper(p) }
 
 // isTestHelper says whether a package is for tests only. That nothing else may
-// import it is checked (imports).
-func isTestHelper(p pkg) bool { return p.Imports["testing"] != nil }
+// import it is checked (imports); a program is run without being imported.
+func isTestHelper(p pkg) bool { return p.Imports["testing"] != nil && p.Name != "main" }
 
 // imported are the folders of the packages of this module that p imports.
 func (s packageSet) imported(p pkg) []string {

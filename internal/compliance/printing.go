@@ -3,6 +3,7 @@ package compliance
 import (
 	"go/ast"
 	"go/types"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -65,6 +66,12 @@ func prints(o types.Object) string {
 		if slices.Contains([]string{"Stdout", "Stderr", "Write"}, name) {
 			return o.Pkg().Name() + "." + name
 		}
+	case "runtime/debug", "flag":
+		if slices.Contains([]string{"PrintStack", "SetCrashOutput", "PrintDefaults", "Usage"}, name) {
+			return o.Pkg().Name() + "." + name
+		}
+	case "google.golang.org/grpc/grpclog":
+		return "grpclog." + name
 	case "log/slog":
 		// SetDefault makes others' lines go through our logger, which is welcome.
 		if slices.Contains([]string{"Default", "With", "Log", "LogAttrs"}, name) || slices.Contains(levels, strings.TrimSuffix(name, "Context")) {
@@ -95,6 +102,6 @@ func makesLogger(t types.Type) bool {
 	return ok && signature.Results().Len() > 0 && types.TypeString(signature.Results().At(0).Type(), nil) == "*log/slog.Logger"
 }
 
-func isStreamPath(text string) bool {
-	return slices.Contains([]string{"/dev/stdout", "/dev/stderr", "/dev/tty", "/proc/self/fd/1", "/proc/self/fd/2"}, text)
-}
+var streamPath = regexp.MustCompile(`^/dev/(stdout|stderr|tty|console|fd/\d+|pts/\d+)$|^/proc/[^/]+/fd/\d+$`)
+
+func isStreamPath(text string) bool { return streamPath.MatchString(text) }

@@ -11,8 +11,8 @@ import (
 // Issue is a heading of the report.
 type Issue int
 
-// The headings, in their order. HouseRules are this repository's own; they are
-// reported before LAD's, and only if one is broken.
+// The headings, in their order. HouseRules are this repository's own, for which
+// LAD's report has no heading: see [Report.WriteHouseRules].
 const (
 	HouseRules Issue = iota
 	SchemaNames
@@ -67,15 +67,10 @@ func (r Report) tidy() {
 	}
 }
 
-// WriteTo writes the report in LAD's form. Under each heading stands "none" or a
-// line per finding, indented.
+// WriteTo writes the report in exactly LAD's form. Under each heading stands
+// "none" or a line per finding, indented.
 func (r Report) WriteTo(w io.Writer) (int64, error) {
 	var b strings.Builder
-	if house := r[HouseRules]; len(house) > 0 {
-		b.WriteString("🏠 HOUSE RULES (Cannot Deploy):\n\n")
-		writeFindings(&b, house)
-		b.WriteString("\n")
-	}
 	b.WriteString("🔴 CRITICAL BLOCKERS (Cannot Deploy):\n\n")
 	for issue := SchemaNames; issue <= Printing; issue++ {
 		fmt.Fprintf(&b, "Issue #%d: %s\n", issue, headings[issue])
@@ -88,6 +83,21 @@ func (r Report) WriteTo(w io.Writer) (int64, error) {
 	b.WriteString("📊 Production Readiness: " + verdict + "\n")
 	n, err := io.WriteString(w, b.String())
 	return int64(n), err
+}
+
+// WriteHouseRules writes what breaks this repository's own rules: nothing if
+// nothing does. It is for another stream than LAD's report, whose form has no
+// place for it.
+func (r Report) WriteHouseRules(w io.Writer) error {
+	if len(r[HouseRules]) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("🏠 HOUSE RULES (Cannot Deploy):\n\n")
+	writeFindings(&b, r[HouseRules])
+	b.WriteString("\n")
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func writeFindings(b *strings.Builder, findings []Finding) {

@@ -22,11 +22,13 @@ Issue #4: console.log usage
 📊 Production Readiness: ✅ READY
 `
 
-const notReady = `🏠 HOUSE RULES (Cannot Deploy):
+const houseRules = `🏠 HOUSE RULES (Cannot Deploy):
 
     pkg/long.go:401: the file is longer than 400 lines
 
-🔴 CRITICAL BLOCKERS (Cannot Deploy):
+`
+
+const notReady = `🔴 CRITICAL BLOCKERS (Cannot Deploy):
 
 Issue #1: Hardcoded Schema Names
     none
@@ -56,6 +58,12 @@ func TestAReportHasLADsForm(t *testing.T) {
 	}
 	if diff := cmp.Diff(ready, written(t, Report{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	for want, report := range map[string]Report{houseRules: report, "": {}} {
+		var house strings.Builder
+		if err := report.WriteHouseRules(&house); err != nil || house.String() != want {
+			t.Errorf("the house's rules are reported as %q (%v), want %q", house.String(), err, want)
+		}
 	}
 }
 
@@ -106,7 +114,7 @@ func TestAMigrationThatDoesNotParseIsAFinding(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(c.root, "migrations", "001_x.sql"), []byte("CREATE VEIW v AS SELECT 1;"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.migrations(); err != nil {
+	if err := c.files(); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.report[TenantFilter]) != 1 {

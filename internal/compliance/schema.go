@@ -87,6 +87,16 @@ func schemasOfNames(m proto.Message, say sayFunc) {
 		if n.GetRenameType() == pg.ObjectType_OBJECT_SCHEMA {
 			say(-1, n.GetSubname(), "ALTER SCHEMA")
 		}
+	case *pg.PublicationObjSpec:
+		if n.GetPubobjtype() == pg.PublicationObjSpecType_PUBLICATIONOBJ_TABLES_IN_SCHEMA {
+			say(-1, n.GetName(), "PUBLICATION")
+		}
+	case *pg.CreateExtensionStmt:
+		for _, option := range n.GetOptions() {
+			if d := option.GetDefElem(); d.GetDefname() == "schema" {
+				say(-1, d.GetArg().GetString_().GetSval(), "CREATE EXTENSION")
+			}
+		}
 	case *pg.AlterDefaultPrivilegesStmt:
 		for _, option := range n.GetOptions() {
 			if d := option.GetDefElem(); d.GetDefname() == "schemas" {

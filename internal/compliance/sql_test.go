@@ -10,11 +10,13 @@ import (
 
 func TestEveryDisguiseOfAMissingFilterIsSeenThrough(t *testing.T) {
 	t.Parallel()
-	for name, sql := range cases(t, "tenant_violations.sql") {
-		if report := judge(t, sql); len(report[TenantFilter]) == 0 {
-			t.Errorf("%s: nothing was found in\n%s", name, sql)
-		} else if len(report[SchemaNames]) > 0 {
-			t.Errorf("%s: found %v besides", name, report[SchemaNames])
+	for _, file := range []string{"tenant_violations.sql", "tenant_violations_subtle.sql"} {
+		for name, sql := range cases(t, file) {
+			if report := judge(t, sql); len(report[TenantFilter]) == 0 {
+				t.Errorf("%s: nothing was found in\n%s", name, sql)
+			} else if len(report[SchemaNames]) > 0 {
+				t.Errorf("%s: found %v besides", name, report[SchemaNames])
+			}
 		}
 	}
 }

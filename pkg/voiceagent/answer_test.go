@@ -3,6 +3,7 @@ package voiceagent
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode"
@@ -66,16 +67,38 @@ func TestTheDetailHidesWhatTheVoiceAgentEchoes(t *testing.T) {
 		"forwarded to +49 30 90182005", // another's, which only mask.Text knows
 		"Zoë Quist is away", "ZOË  QUIST", "dear zoë,", "Quist, Zoë", "name=Zoë Quist;",
 		"bad secret " + testSecret, "context: " + testCall().Context,
+		// Below the escapes of URLs, HTML and JSON, and of one in the other.
+		"to=%2B971%2050%20123%204567&name=Zo%C3%AB%20Quist", "name=zo%25C3%25AB+quist", "+971&nbsp;50&#32;123&thinsp;4567 Zo&euml;&#32;Quist",
+		"&amp;#81;&amp;#117;&amp;#105;&amp;#115;&amp;#116;", `\u005ao\u00eb \\u0051uist`, "context:+" + url.QueryEscape(testCall().Context),
+		"leadZOËQUIST, lead_Quist", "secret%3A" + url.PathEscape(testSecret), "%71%75%69%73%74@example.com",
+		"context, cut short: " + testCall().Context[:len(testCall().Context)-5] + "…",
 	} {
 		got := private.detail("own", message)
-		for _, leak := range []string{"1234567", "123 4567", "123-4567", "123.4567", "90182005", "zoë", "quist", testSecret, "parking"} {
+		for _, leak := range []string{"1234567", "123 4567", "123-4567", "123.4567", "90182005", "zoë", "quist", testSecret, "parking", "example.com"} {
 			if strings.Contains(strings.ToLower(got), leak) {
 				t.Errorf("%q became %q, which shows %q", message, got, leak)
 			}
 		}
 	}
-	if got := private.detail("own", "agent 7 is not enabled, code 1234"); got != "own: agent 7 is not enabled, code 1234" {
-		t.Errorf("what is not private was changed: %q", got)
+	for _, message := range []string{
+		"agent 7 is not enabled, code 1234", "100% of 5%", "no token for caller@project.iam.gserviceaccount.com", "R&D is closed",
+	} {
+		if got := private.detail("own", message); got != "own: "+message {
+			t.Errorf("what is not private was changed: %q", got)
+		}
+	}
+}
+
+func TestACallsIDThatTellsWhomTheCallIsForIsNotKept(t *testing.T) {
+	t.Parallel()
+	private := newRedactor(testCall(), testSecret)
+	for id, kept := range map[string]bool{
+		"0b9cf1f2-6d3c-4a63-8a9e-1d9c8e1c2f10": true, "call-17": true, "4711": true, "MX-2026/01": true,
+		"call-to-+971501234567": false, "0501234567": false, "zo%C3%AB-1": false, "quist_17": false, testSecret: false,
+	} {
+		if got := readResult(response(200, `{"call_id":"`+id+`"}`), private).CallID; got != id && got != "" || (got == id) != kept {
+			t.Errorf("of %q is kept %q", id, got)
+		}
 	}
 }
 

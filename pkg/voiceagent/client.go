@@ -123,7 +123,7 @@ func readResult(resp *http.Response, private redactor) Result {
 		Status:     resp.StatusCode,
 		RetryAfter: wait,
 	}
-	if result.Outcome == Accepted {
+	if result.Outcome == Accepted && !private.knows(answered.callID) {
 		result.CallID = answered.callID
 	}
 	own := fmt.Sprintf("the voice agent answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))

@@ -47,8 +47,9 @@ type Result struct {
 	Outcome Outcome
 	// Status is the HTTP status of the answer, 0 if there was none.
 	Status int
-	// CallID is the voice agent's id of the call, "" if its answer held none. It is
-	// at most 200 bytes of valid UTF-8 without control characters.
+	// CallID is the voice agent's id of the call, "" if its answer held none, or one
+	// with the lead's number or name in it. It is at most 200 bytes of valid UTF-8
+	// without control characters.
 	CallID string
 	// Detail says what happened, for people: at most 500 characters of valid UTF-8
 	// without control characters, and without the lead's number and name or a secret.

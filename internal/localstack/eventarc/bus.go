@@ -53,7 +53,7 @@ func Start(ctx context.Context, options Options) (*Bus, error) {
 		subscription: fmt.Sprintf("projects/%s/subscriptions/eventarc-%s", options.ProjectID, options.Topic),
 		server:       pstest.NewServerWithAddress("127.0.0.1:0"),
 		posts:        make(chan struct{}, options.MaxOutstanding),
-		http:         newHTTPClient(options.MaxOutstanding),
+		http:         newHTTPClient(options.HTTPClient, options.MaxOutstanding),
 	}
 	if err := b.connect(ctx); err != nil {
 		return nil, errors.Join(err, b.server.Close())

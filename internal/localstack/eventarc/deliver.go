@@ -139,13 +139,13 @@ func acknowledges(status int) bool {
 
 // newHTTPClient follows no redirect, since a push counts any 3xx as a refusal, and uses no proxy:
 // the function is on this machine.
-func newHTTPClient(connections int) *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: connections, IdleConnTimeout: 30 * time.Second},
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
+func newHTTPClient(given *http.Client, connections int) *http.Client {
+	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, IdleConnTimeout: 30 * time.Second}}
+	if given != nil {
+		*c = *given
 	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c
 }
 
 // sleep returns after d or when ctx is done.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -37,6 +38,9 @@ type Options struct {
 	// MaxOutstanding bounds the POSTs under way at once; 100 if zero. A message that waits for its
 	// next try does not count.
 	MaxOutstanding int
+
+	// HTTPClient makes the POSTs; nil is a client of the bus's own. Its CheckRedirect is not used.
+	HTTPClient *http.Client
 
 	// Chaos, if set, decides the fate of each try. Seeded makes one.
 	Chaos func(messageID string, attempt int) Fate

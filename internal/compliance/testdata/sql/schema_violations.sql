@@ -135,3 +135,51 @@ DO $$ DECLARE x text; BEGIN EXECUTE 'SET search_path = lad_' || 'dev'; END $$
 
 -- the second of two statements
 SELECT 1; SELECT 1 FROM lad_dev.registry
+
+-- SET SCHEMA, which is the search path
+SET SCHEMA 'lad_dev'
+
+-- the path of a database
+ALTER DATABASE lad SET search_path = lad_dev
+
+-- an extension's schema
+CREATE EXTENSION pg_trgm SCHEMA lad_dev
+
+-- a publication
+CREATE PUBLICATION p FOR TABLES IN SCHEMA lad_dev
+
+-- an escaped name
+SELECT 1 FROM U&"lad\005fdev".registry
+
+-- a database in front of it
+SELECT 1 FROM lad.lad_dev.registry
+
+-- a table's parent
+CREATE TABLE t () INHERITS (lad_dev.registry)
+
+-- a foreign key
+CREATE TABLE t (a uuid REFERENCES lad_dev.registry (id))
+
+-- a comment on the schema
+COMMENT ON SCHEMA lad_dev IS 'x'
+
+-- a function dropped
+DROP FUNCTION lad_dev.f(int)
+
+-- a policy's table
+CREATE POLICY p ON lad_dev.registry USING (true)
+
+-- a comparison by LIKE
+SELECT 1 FROM pg_namespace WHERE nspname LIKE 'lad\_%'
+
+-- a comparison with a set
+SELECT 1 FROM pg_namespace WHERE nspname = ANY (ARRAY['lad_dev'])
+
+-- an argument of EXECUTE's format
+DO $$ BEGIN EXECUTE format('SELECT 1 FROM %I.registry', 'lad_dev'); END $$
+
+-- a quoted part of EXECUTE
+DO $$ BEGIN EXECUTE 'SELECT 1 FROM ' || quote_ident('lad_dev') || '.registry'; END $$
+
+-- EXECUTE of concat_ws
+DO $$ BEGIN EXECUTE concat_ws('.', 'SELECT 1 FROM lad_dev', 'registry'); END $$

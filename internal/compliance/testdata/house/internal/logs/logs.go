@@ -2,12 +2,14 @@
 package logs
 
 import (
+	"flag"
 	. "fmt"
 	printer "fmt"
 	"io"
 	"log" // the standard logger
 	"log/slog"
 	"os"
+	"runtime/debug"
 )
 
 // New makes the logger, which has to write somewhere.
@@ -31,8 +33,11 @@ func All(out io.Writer) {
 	printer.Fprintln(os.Stderr)    // want #4
 	stream := os.Stderr            // want #4
 	file, _ := os.Open("/dev/tty") // want #4
+	fd, _ := os.Open("/dev/fd/1")  // want #4
+	debug.PrintStack()             // want #4
+	flag.PrintDefaults()           // want #4
 	own.Print("j")                 // by a logger that was reported where it was made
-	show(stream, file)
+	show(stream, file, fd)
 
 	logger.Info("k")
 	printer.Fprintln(out, "l", printer.Sprint("m"))

@@ -9,3 +9,6 @@ const Filtered = `SELECT id FROM leads WHERE tenant_id = $1` // want #0
 
 // English is no SQL, though it parses.
 const English = "begin work"
+
+// Task is neither.
+const Task = "execute task"
