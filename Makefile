@@ -1,7 +1,7 @@
 # `make` or `make help` says what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run demo test build lint check compliance fuzz bench clean ci
+.PHONY: help run demo test build lint check compliance licences reproducible terraform model soak fuzz bench clean ci
 
 # Found, or installed, by the first target that needs it.
 GO = $(eval GO := $$(shell scripts/go.sh))$(or $(GO),$(error no Go, see above))
@@ -42,6 +42,23 @@ check: ## Check that dependencies are what they say and go.mod is tidy
 compliance: ## Check LAD's rules on this repository, and print LAD's report
 	@CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/compliance
 	@PATH="$$(dirname $(GO)):$$PATH" bin/compliance
+
+licences: ## Check the licences of what is linked in against docs/licences.md (WRITE=1 writes it)
+	@GO=$(GO) WRITE=$(WRITE) scripts/licences.sh
+
+reproducible: ## Build twice, once from an empty cache in another folder, and compare the hashes (minutes)
+	@GO=$(GO) scripts/reproducible.sh
+
+terraform: ## Format, validate and test terraform/, offline (skips without terraform)
+	scripts/terraform.sh
+
+# Without the race detector: a search has one thread, and goes six times as far.
+model: ## Search every state that a booking can reach, a million and more
+	$(GO) test -count=1 -run Model ./pkg/followup
+
+BOOKINGS ?= 100000
+soak: build ## Make BOOKINGS (100000) calls while functions are killed and the agent misbehaves
+	bin/followup soak --bookings $(BOOKINGS)
 
 fuzz: ## Run every fuzz test for FUZZTIME (30s)
 	@for package in $$($(GO) list ./...); do \
