@@ -24,6 +24,7 @@ type migrateFlags struct {
 	schema      string
 	all         bool
 	yes         bool
+	access      migrations.Access
 }
 
 func newMigrate() *cobra.Command {
@@ -46,18 +47,25 @@ wait for is held or waited for longer than half a second at a time.`,
 	flags.BoolVar(&f.all, "all", false, "work on every schema that has a table lead_bookings")
 	up := &cobra.Command{Use: "up", Short: "Bring schemas up to date", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.each(cmd, func(ctx context.Context, conn *pgx.Conn, schema string) error {
-				return migrations.Up(ctx, conn, schema, migrations.Options{Logger: progressLog(cmd)})
-			}, "is up to date")
+			return f.connected(cmd, func(ctx context.Context, conn *pgx.Conn, schemas []string) error {
+				err := each(cmd, schemas, func(schema string) error {
+					return migrations.Up(ctx, conn, schema, migrations.Options{Logger: progressLog(cmd)})
+				}, "is up to date")
+				return errors.Join(err, f.grant(ctx, cmd, conn))
+			})
 		}}
+	up.Flags().StringArrayVar(&f.access.Logins, "grant-to", nil, "let this `login` work with the schemas (may be repeated)")
+	up.Flags().StringVar(&f.access.Registry, "registry", "", "let these logins read the table of tenants, as `schema.table` (TENANT_REGISTRY)")
 	down := &cobra.Command{Use: "down", Short: "Take away what up has added, and what was stored in it", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.confirmDown(cmd); err != nil {
 				return err
 			}
-			return f.each(cmd, func(ctx context.Context, conn *pgx.Conn, schema string) error {
-				return migrations.Down(ctx, conn, schema, migrations.Options{Logger: progressLog(cmd)})
-			}, "is as it was before")
+			return f.connected(cmd, func(ctx context.Context, conn *pgx.Conn, schemas []string) error {
+				return each(cmd, schemas, func(schema string) error {
+					return migrations.Down(ctx, conn, schema, migrations.Options{Logger: progressLog(cmd)})
+				}, "is as it was before")
+			})
 		}}
 	down.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 	status := &cobra.Command{Use: "status", Short: "Say how far schemas are", Args: exactArgs(0), RunE: f.status}
@@ -67,19 +75,28 @@ wait for is held or waited for longer than half a second at a time.`,
 
 // each runs one step on every schema. A schema that fails does not keep the
 // others from theirs.
-func (f *migrateFlags) each(cmd *cobra.Command, step func(context.Context, *pgx.Conn, string) error, done string) error {
-	return f.connected(cmd, func(ctx context.Context, conn *pgx.Conn, schemas []string) error {
-		var failed []error
-		for _, schema := range schemas {
-			started := time.Now()
-			if err := step(ctx, conn, schema); err != nil {
-				failed = append(failed, fmt.Errorf("schema %s: %w", schema, err))
-				continue
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%v)\n", schema, done, time.Since(started).Round(time.Millisecond))
+func each(cmd *cobra.Command, schemas []string, step func(schema string) error, done string) error {
+	var failed []error
+	for _, schema := range schemas {
+		started := time.Now()
+		if err := step(schema); err != nil {
+			failed = append(failed, fmt.Errorf("schema %s: %w", schema, err))
+			continue
 		}
-		return errors.Join(failed...)
-	})
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%v)\n", schema, done, time.Since(started).Round(time.Millisecond))
+	}
+	return errors.Join(failed...)
+}
+
+// grant lets the functions work with what up has made.
+func (f *migrateFlags) grant(ctx context.Context, cmd *cobra.Command, conn *pgx.Conn) error {
+	if err := migrations.Grant(ctx, conn, f.access); err != nil {
+		return err
+	}
+	for _, login := range f.access.Logins {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s may work\n", login)
+	}
+	return nil
 }
 
 func (f *migrateFlags) status(cmd *cobra.Command, _ []string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/url"
 	"regexp"
@@ -93,6 +94,42 @@ func TestASchemaThatFailsDoesNotKeepTheOthersFromTheirs(t *testing.T) {
 	}
 	if !strings.HasPrefix(out, "b_good is up to date") || !hasColumn(t, database, "b_good") {
 		t.Errorf("the other schema was not brought up: %q", out)
+	}
+}
+
+func TestUpLetsTheFunctionsLoginsWork(t *testing.T) {
+	t.Parallel()
+	database := newLAD(t, "lad_dev")
+	conn := connect(t, database)
+	login := pgx.Identifier{"functions-of-" + conn.Config().Database}
+	if _, err := conn.Exec(t.Context(), "CREATE TABLE public.tenants (tenant_id uuid, schema_name text); CREATE ROLE "+login.Sanitize()+" LOGIN"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		conn, err := pgx.Connect(ctx, database)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		if _, err := conn.Exec(ctx, "DROP ROLE "+login.Sanitize()); err != nil {
+			t.Error(err)
+		}
+	})
+	args := []string{"migrate", "up", "--all", "--database-url", database, "--registry", "public.tenants", "--grant-to", login[0]}
+	for range 2 {
+		if code, out, errOut := runCommand(t, args...); code != 0 || !strings.Contains(out, login[0]+" may work\n") {
+			t.Errorf("exit code %d with %q and %q", code, out, errOut)
+		}
+	}
+	var may bool
+	err := conn.QueryRow(t.Context(), `SELECT pg_has_role($1, 'followup_app', 'MEMBER') AND has_table_privilege($1, 'public.tenants', 'SELECT')`, login[0]).Scan(&may)
+	if err != nil || !may {
+		t.Errorf("the login may work: %v, %v", may, err)
+	}
+	if code, out, errOut := runCommand(t, append(args, "--grant-to=nobody")...); code != exitFailed || !strings.Contains(errOut, "let nobody work: there is no such login") || !strings.Contains(out, "lad_dev is up to date") {
+		t.Errorf("exit code %d with %q and %q", code, out, errOut)
 	}
 }
 
