@@ -63,7 +63,7 @@ soak: build ## Make BOOKINGS (100000) calls while functions are killed and the a
 fuzz: ## Run every fuzz test for FUZZTIME (30s)
 	@for package in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-			echo "fuzz: $$package $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+			echo "fuzz: $$package $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package || exit 1; \
 		done; \
 	done
 

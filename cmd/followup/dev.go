@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ const sweepEvery = 5 * time.Second
 
 func newDev() *cobra.Command {
 	var o stack.Options
-	var logFile, envFile string
+	var logFile, traceFile, envFile string
 	var quiet, example bool
 	cmd := &cobra.Command{
 		Use:   "dev",
@@ -46,6 +47,12 @@ taken from the environment where they are set there.`,
 			}
 			defer closeLog()
 			o.FunctionLog = functionLog
+			if traceFile != "" {
+				if traceFile, err = filepath.Abs(traceFile); err != nil {
+					return fmt.Errorf("find the trace file: %w", err)
+				}
+				o.Env = map[string]string{"FOLLOWUP_TRACES": "file:" + traceFile}
+			}
 			o.Progress = progress(cmd)
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 			return runDev(cmd, o, example, envFile)
@@ -61,6 +68,7 @@ taken from the environment where they are set there.`,
 	flags.BoolVar(&example, "example", false, "book one follow-up per tenant, and tell what becomes of each")
 	flags.StringVar(&envFile, "env-file", "", "write the functions' settings to this file, for the other commands: set -a; . FILE")
 	flags.StringVar(&logFile, "log-file", "", "write what the functions log to this file")
+	flags.StringVar(&traceFile, "trace-file", "", "write the functions' traces to this file, a line of JSON per span")
 	flags.BoolVar(&quiet, "quiet", false, "do not show what the functions log")
 	return cmd
 }

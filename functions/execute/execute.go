@@ -24,7 +24,7 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 	ctx, cancel := context.WithTimeout(ctx, h.Rules.Lease)
 	defer cancel()
 	// All that can fail without dialling fails before the claim.
-	creds, err := h.Agent.Authorize(ctx)
+	creds, err := h.agentOf(ref.TenantID).Authorize(ctx)
 	if err != nil {
 		log.ErrorContext(ctx, "no credentials for the voice agent; nothing was claimed", "event", "agent_credentials_failed", "error", err)
 		return answer{status: http.StatusBadGateway, Result: "agent_credentials_failed"}
@@ -104,7 +104,7 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 		"dial_lag_ms", claimed.ClaimedAt.Sub(a.Booking.ScheduledAt.Add(-h.Rules.LeadTime)).Milliseconds())
 	call := h.call(ctx, log, a)
 	call.Traceparent = traceparent
-	result := h.Agent.StartCall(ctx, creds, call)
+	result := h.agentOf(a.Booking.TenantID).StartCall(ctx, creds, call)
 
 	report := followup.Report{Outcome: outcome(result.Outcome), CallID: result.CallID, Detail: result.Detail}
 	next := h.Rules.Finish(claimed, report)

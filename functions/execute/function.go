@@ -18,6 +18,7 @@ const Name = "ExecuteFollowUp"
 type Config struct {
 	Shared config.Shared
 	Agent  voiceagent.Config
+	Canary CanaryConfig
 	OIDC   OIDCConfig
 }
 
@@ -31,6 +32,7 @@ func (c Config) Validate() error {
 	problems.Unless(c.Shared.Rules.Lease >= c.Agent.Timeout+finishMargin,
 		"FOLLOWUP_LEASE", "is %v and VOICE_AGENT_TIMEOUT is %v: set the lease at least %v above the timeout, or a call outlives the claim it was made on",
 		c.Shared.Rules.Lease, c.Agent.Timeout, finishMargin)
+	problems.Join(c.Canary.distinct(c.Agent))
 	return problems.Err()
 }
 
@@ -49,6 +51,10 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 	if err != nil {
 		return entrypoint.Function{}, err
 	}
+	canary, err := openCanary(ctx, c.Canary, c.Agent)
+	if err != nil {
+		return entrypoint.Function{}, err
+	}
 	verifier, err := NewVerifier(ctx, c.OIDC, c.Shared.Tasks.TokenAudience(), c.Shared.Tasks.ServiceAccount)
 	if err != nil {
 		return entrypoint.Function{}, err
@@ -57,12 +63,14 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 	if err != nil {
 		return entrypoint.Function{}, err
 	}
-	log := c.Shared.Logger(os.Stdout, c.Agent.InternalServiceSecret.Reveal(), c.Agent.APIKey.Reveal()).With("function", Name)
+	secrets := []string{c.Agent.InternalServiceSecret.Reveal(), c.Agent.APIKey.Reveal()}
+	log := c.Shared.Logger(os.Stdout, secrets...).With("function", Name)
 	h, err := New(Parts{
 		Rules:       c.Shared.Rules,
 		Store:       parts.DB,
 		Queue:       parts.Queue,
 		Agent:       agent,
+		Canary:      canary,
 		Verifier:    verifier,
 		QueueName:   c.Shared.Tasks.Queue,
 		TaskPath:    c.Shared.Tasks.TaskPath,
@@ -72,5 +80,12 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 	if err != nil {
 		return entrypoint.Function{}, err
 	}
-	return entrypoint.Function{Handler: h, Log: log, Close: parts.Close}, nil
+	tracer, err := c.Shared.Tracer(ctx, Name, log, secrets...)
+	if err != nil {
+		return entrypoint.Function{}, err
+	}
+	return entrypoint.Function{Handler: tracer.Handler(h), Log: log, Close: func(ctx context.Context) error {
+		tracer.Close(ctx)
+		return parts.Close(ctx)
+	}}, nil
 }

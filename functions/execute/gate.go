@@ -3,7 +3,6 @@ package execute
 import (
 	"context"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"regexp"
@@ -27,13 +26,14 @@ func refuse(status int, code, message string, cause error) *refusal {
 // Verifier checks the bearer token of a task.
 type Verifier interface {
 	// Verify returns an error that wraps errForbidden for a valid token of
-	// somebody else, and any other error for a token that is not valid.
+	// somebody else, errCertificates if it cannot tell, and any other error for a
+	// token that is not valid.
 	Verify(ctx context.Context, token string) error
 }
 
 // gate lets nobody in but Cloud Tasks. It asks in an order that costs a
-// stranger's request next to nothing: the body is not read, and the database
-// not touched, before the token is proven.
+// stranger's request next to nothing: the body is not looked at, and the
+// database not touched, before the token is proven.
 type gate struct {
 	verifier Verifier
 	queue    string // short name that X-CloudTasks-QueueName must carry
@@ -47,43 +47,52 @@ type admitted struct {
 	traceparent string // W3C trace context, as it came
 }
 
-func (g gate) check(r *http.Request) (admitted, *refusal) {
-	var a admitted
+func (g gate) check(w http.ResponseWriter, r *http.Request) (admitted, *refusal) {
+	refused := checkForm(r)
+	if refused == nil {
+		refused = g.checkCaller(r)
+	}
+	if refused != nil {
+		httpjson.Discard(w, r)
+		return admitted{}, refused
+	}
+	body, problem := httpjson.ReadBody(w, r, tasks.MaxPayload)
+	if problem != nil {
+		return admitted{}, &refusal{Problem: *problem}
+	}
+	payload, err := tasks.ParsePayload(body)
+	if err != nil {
+		return admitted{}, refuse(http.StatusBadRequest, "invalid_task", err.Error(), err)
+	}
+	if id, ok := pathBookingID(r.URL.Path); ok && !strings.EqualFold(id, payload.BookingID.String()) {
+		return admitted{}, refuse(http.StatusBadRequest, "invalid_task", "the path names another booking than the payload", nil)
+	}
+	return admitted{
+		payload:     payload,
+		traceparent: r.Header.Get("Traceparent"),
+		ticket: followup.Ticket{
+			Key:      payload.IdempotencyKey,
+			Revision: payload.Revision,
+			TaskName: g.taskPath(r.Header.Get("X-CloudTasks-TaskName")),
+		},
+	}, nil
+}
+
+// checkForm looks at what costs nothing to look at.
+func checkForm(r *http.Request) *refusal {
 	if r.Method != http.MethodPost {
-		return a, &refusal{Problem: *httpjson.MethodNotAllowed()}
+		return &refusal{Problem: *httpjson.MethodNotAllowed()}
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return a, refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "send application/json", nil)
+		return refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "send application/json", nil)
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return a, refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body without a content encoding", nil)
+		return refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body without a content encoding", nil)
 	}
 	if r.ContentLength > tasks.MaxPayload {
-		return a, tooLarge()
+		return &refusal{Problem: *httpjson.TooLarge(tasks.MaxPayload)}
 	}
-	if refused := g.checkCaller(r); refused != nil {
-		return a, refused
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, tasks.MaxPayload+1))
-	if err != nil {
-		return a, refuse(http.StatusBadRequest, "unreadable_body", "the body ended early", err)
-	}
-	if len(body) > tasks.MaxPayload {
-		return a, tooLarge()
-	}
-	if a.payload, err = tasks.ParsePayload(body); err != nil {
-		return a, refuse(http.StatusBadRequest, "invalid_task", err.Error(), err)
-	}
-	if id, ok := pathBookingID(r.URL.Path); ok && !strings.EqualFold(id, a.payload.BookingID.String()) {
-		return a, refuse(http.StatusBadRequest, "invalid_task", "the path names another booking than the payload", nil)
-	}
-	a.traceparent = r.Header.Get("Traceparent")
-	a.ticket = followup.Ticket{
-		Key:      a.payload.IdempotencyKey,
-		Revision: a.payload.Revision,
-		TaskName: g.taskPath(r.Header.Get("X-CloudTasks-TaskName")),
-	}
-	return a, nil
+	return nil
 }
 
 func (g gate) checkCaller(r *http.Request) *refusal {
@@ -92,6 +101,10 @@ func (g gate) checkCaller(r *http.Request) *refusal {
 		err = g.verifier.Verify(r.Context(), token)
 	}
 	switch {
+	case errors.Is(err, errCertificates):
+		// Not the caller's fault, so not 401; and not 503, which would slow the
+		// queue down for longer than the outage lasts.
+		return refuse(http.StatusBadGateway, "certificates_unavailable", "the token cannot be checked now; send the task again", err)
 	case errors.Is(err, errForbidden):
 		return refuse(http.StatusForbidden, "forbidden", "the token is valid, and not the one of the task invoker", err)
 	case err != nil:
@@ -141,7 +154,3 @@ func pathBookingID(path string) (string, bool) {
 }
 
 var pathFormat = regexp.MustCompile(`/bookings/([^/]*)/execute-followup/?$`)
-
-func tooLarge() *refusal {
-	return refuse(http.StatusRequestEntityTooLarge, "body_too_large", "a task's body has at most 64 KiB", nil)
-}

@@ -38,13 +38,15 @@ type Agent interface {
 	StartCall(ctx context.Context, creds voiceagent.Credentials, call voiceagent.Call) voiceagent.Result
 }
 
-// Parts are what a Handler is made of. All are needed.
+// Parts are what a Handler is made of. All but Canary are needed.
 type Parts struct {
 	Rules    followup.Rules
 	Store    Store
 	Queue    reconcile.Queue
 	Agent    Agent
 	Verifier Verifier
+	// Canary gets one tenant's calls, if there is one.
+	Canary Canary
 	// QueueName is the short name of the queue, TaskPath makes a full task name
 	// of a short one.
 	QueueName string
@@ -65,6 +67,13 @@ type Handler struct {
 func New(p Parts) (*Handler, error) {
 	if p.Store == nil || p.Agent == nil || p.Verifier == nil || p.QueueName == "" || p.TaskPath == nil || p.CallTimeout <= 0 {
 		return nil, errors.New("execute: store, agent, verifier, queue name, task path and call timeout are needed")
+	}
+	if err := p.Canary.check(); err != nil {
+		return nil, err
+	}
+	p.Store, p.Agent = tracedStore{p.Store}, tracedAgent{p.Agent}
+	if p.Canary.Agent != nil {
+		p.Canary.Agent = tracedAgent{p.Canary.Agent}
 	}
 	reconciler, err := reconcile.New(p.Rules, p.Store, p.Queue, p.Log)
 	if err != nil {
@@ -88,14 +97,21 @@ type answer struct {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := logging.WithTrace(r.Context(), r.Header)
-	in, refused := h.gate.check(r)
+	in, refused := h.gate.check(w, r)
 	if refused != nil {
-		h.Log.WarnContext(ctx, "refused a request", "event", "request_refused",
+		level := slog.LevelWarn
+		if refused.Status >= 500 { // not the caller's fault
+			level = slog.LevelError
+		}
+		h.Log.Log(ctx, level, "refused a request", "event", "request_refused",
 			"status", refused.Status, "code", refused.Code, "error", refused.cause)
 		refused.Write(w)
 		return
 	}
+	ctx, span := startSpan(ctx, r, in)
+	defer span.End(nil) // where it panics
 	a := h.execute(ctx, in)
+	endSpan(span, a)
 	if a.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((a.retryAfter+time.Second-1)/time.Second))) // rounded up: not before
 	}

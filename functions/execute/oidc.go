@@ -97,6 +97,11 @@ func (c caller) check(p *idtoken.Payload, now time.Time) error {
 
 // NewVerifier prepares the check of tokens for this audience, of this account.
 func NewVerifier(ctx context.Context, c OIDCConfig, audience, account string) (Verifier, error) {
+	return newVerifier(ctx, c, audience, account, http.DefaultTransport)
+}
+
+// newVerifier fetches the issuer's certificates over transport.
+func newVerifier(ctx context.Context, c OIDCConfig, audience, account string, transport http.RoundTripper) (Verifier, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -110,16 +115,18 @@ func NewVerifier(ctx context.Context, c OIDCConfig, audience, account string) (V
 	if c.Mode == modeIAM {
 		return claimsVerifier{caller: who, now: time.Now}, nil
 	}
-	client := &http.Client{Timeout: 10 * time.Second}
+	certs := &certificates{transport: transport, timeout: certificatesTimeout}
 	if c.CertsURL != "" {
 		target, err := url.Parse(c.CertsURL)
 		if err != nil {
 			return nil, fmt.Errorf("read FOLLOWUP_OIDC_CERTS_URL: %w", err)
 		}
-		client.Transport = certsFrom{target: target}
+		certs.target = target
 	}
-	// One validator for all requests: it caches the certificates.
-	v, err := idtoken.NewValidator(ctx, option.WithHTTPClient(client))
+	// One validator for all requests: it keeps the certificates for as long as
+	// their issuer says, and asks for them again when they are over, but not for a
+	// key that it does not know.
+	v, err := idtoken.NewValidator(ctx, option.WithHTTPClient(&http.Client{Transport: certs}))
 	if err != nil {
 		return nil, fmt.Errorf("prepare token validator: %w", err)
 	}
@@ -154,9 +161,21 @@ type claimsVerifier struct {
 	now func() time.Time
 }
 
+// minSignature is the length in base64url of the shortest signature of RS256
+// that anybody makes, that of 1024 bits. Google's have twice as many.
+const minSignature = 171
+
+// Verify refuses a token that has kept its signature. Only a service that needs
+// no IAM permission gets one, and there nobody has checked it: this mode would
+// believe everybody. So it believes nobody, the task invoker included, which is
+// noticed at the first call.
 func (v claimsVerifier) Verify(_ context.Context, token string) error {
 	if err := wantRS256(token); err != nil {
 		return err
+	}
+	if signature := token[strings.LastIndexByte(token, '.')+1:]; len(signature) >= minSignature {
+		return errors.New("the token has its signature still, so Cloud Run has not checked it: " +
+			"make the service private, or set FOLLOWUP_OIDC_MODE to verify")
 	}
 	p, err := idtoken.ParsePayload(token)
 	if err != nil {
@@ -184,14 +203,4 @@ func wantRS256(token string) error {
 		return errors.New("the token is not signed with RS256")
 	}
 	return nil
-}
-
-// certsFrom sends the validator's requests for Google's certificates, whose URL
-// it has built in, to an emulator's instead.
-type certsFrom struct{ target *url.URL }
-
-func (t certsFrom) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.URL, r.Host = t.target, t.target.Host
-	return http.DefaultTransport.RoundTrip(r)
 }

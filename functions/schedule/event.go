@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"lad.internal/followup/internal/exactjson"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -25,6 +27,8 @@ type message struct {
 	published time.Time // zero if unknown
 	kind      string
 	ref       followup.Ref // of a booking.* message
+	// attributes are Pub/Sub's, as JSON; nothing but a trace is read from them.
+	attributes json.RawMessage
 }
 
 // maxData bounds the data of a message, in bytes. LAD's have some 150.
@@ -33,11 +37,18 @@ const maxData = 64 << 10
 // envelope is the data of google.cloud.pubsub.topic.v1.messagePublished, and of
 // the plain push that the functions framework turns into one.
 type envelope struct {
-	Message *struct {
-		Data        []byte    `json:"data"` // base64 in JSON
-		MessageID   string    `json:"messageId"`
-		PublishTime time.Time `json:"publishTime"`
-	} `json:"message"`
+	Message json.RawMessage `json:"message"`
+}
+
+// pubsubMessage is what is read of PubsubMessage (the Pub/Sub API's reference).
+// Data is a string here: for a []byte encoding/json takes a list of numbers too.
+type pubsubMessage struct {
+	Data        string    `json:"data"` // base64
+	MessageID   string    `json:"messageId"`
+	PublishTime time.Time `json:"publishTime"`
+	// Attributes are read by who traces alone, so that nothing in them can make a
+	// message unreadable.
+	Attributes json.RawMessage `json:"attributes"`
 }
 
 // booking is what LAD publishes. The snake_case names are those of LAD's own
@@ -55,25 +66,13 @@ type booking struct {
 // that the log can name it. Errors quote nothing of the input.
 func parse(e cloudevents.Event) (message, error) {
 	m := message{id: e.ID(), published: e.Time()}
-	var env envelope
-	if err := json.Unmarshal(e.Data(), &env); err != nil {
-		return m, errors.New("the event's data is not the JSON of a Pub/Sub message")
-	}
-	if env.Message == nil {
-		return m, errors.New("the event carries no Pub/Sub message")
-	}
-	if env.Message.MessageID != "" {
-		m.id = env.Message.MessageID
-	}
-	if !env.Message.PublishTime.IsZero() {
-		m.published = env.Message.PublishTime
-	}
-	if len(env.Message.Data) > maxData {
-		return m, fmt.Errorf("the message has %d bytes, at most %d are read", len(env.Message.Data), maxData)
+	data, err := m.open(e.Data())
+	if err != nil {
+		return m, err
 	}
 	var b booking
-	if err := json.Unmarshal(env.Message.Data, &b); err != nil {
-		return m, errors.New("the message's data is not a JSON object with text in type, tenantId and bookingId")
+	if err := exactjson.Unmarshal(data, &b); err != nil {
+		return m, fmt.Errorf("the message's data is not a JSON object with text in type, tenantId and bookingId: %w", err)
 	}
 	switch b.Type {
 	case sweepTick:
@@ -99,6 +98,37 @@ func parse(e cloudevents.Event) (message, error) {
 		return m, fmt.Errorf("bookingId: %w", err)
 	}
 	return m, nil
+}
+
+// open reads the envelope: it notes what it says of the message, and returns the
+// message's data.
+func (m *message) open(body []byte) ([]byte, error) {
+	var env envelope
+	if err := exactjson.Unmarshal(body, &env); err != nil {
+		return nil, fmt.Errorf("the event's data is not the JSON of a Pub/Sub message: %w", err)
+	}
+	if len(env.Message) == 0 {
+		return nil, errors.New("the event carries no Pub/Sub message")
+	}
+	var read pubsubMessage
+	if err := exactjson.Unmarshal(env.Message, &read); err != nil {
+		return nil, fmt.Errorf("the event's message is not one of Pub/Sub: %w", err)
+	}
+	m.attributes = read.Attributes
+	if read.MessageID != "" {
+		m.id = read.MessageID
+	}
+	if !read.PublishTime.IsZero() {
+		m.published = read.PublishTime
+	}
+	data, err := base64.StdEncoding.DecodeString(read.Data)
+	if err != nil {
+		return nil, errors.New("the message's data is not base64") // err quotes an offset alone, which helps nobody
+	}
+	if len(data) > maxData {
+		return nil, fmt.Errorf("the message has %d bytes, at most %d are read", len(data), maxData)
+	}
+	return data, nil
 }
 
 // oneOf takes a field under either of its names. Two names with two values are

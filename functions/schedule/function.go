@@ -36,5 +36,12 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 	if err != nil {
 		return entrypoint.Function{}, err
 	}
-	return entrypoint.Function{Handler: h, Log: log, Close: parts.Close}, nil
+	tracer, err := c.Shared.Tracer(ctx, Name, log)
+	if err != nil {
+		return entrypoint.Function{}, err
+	}
+	return entrypoint.Function{Handler: tracer.Handler(h), Log: log, Close: func(ctx context.Context) error {
+		tracer.Close(ctx)
+		return parts.Close(ctx)
+	}}, nil
 }

@@ -58,13 +58,19 @@ type Result struct {
 }
 
 // Handle handles one event. An error means that the event should come again.
-func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (Result, error) {
-	m, err := parse(e)
-	if err != nil {
+func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (result Result, err error) {
+	m, unreadable := parse(e)
+	ctx, span := startSpan(ctx, e, m)
+	defer func() { endSpan(span, result, err) }()
+	return h.handle(ctx, m, unreadable)
+}
+
+func (h *Handler) handle(ctx context.Context, m message, unreadable error) (Result, error) {
+	if unreadable != nil {
 		// Sending it again cannot mend it, and the sweep covers the booking.
 		h.log.ErrorContext(ctx, "the event cannot be read; it is acknowledged and dropped",
-			"event", "event_rejected", "message_id", m.id, "error", err)
-		return Result{Result: "rejected", Detail: err.Error()}, nil
+			"event", "event_rejected", "message_id", m.id, "error", unreadable)
+		return Result{Result: "rejected", Detail: unreadable.Error()}, nil
 	}
 	if m.kind == sweepTick {
 		return h.tick(ctx, m), nil

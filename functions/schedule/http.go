@@ -3,17 +3,16 @@ package schedule
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
-
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/cloudevents/sdk-go/v2/binding"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
+	"lad.internal/followup/internal/exactjson"
 	"lad.internal/followup/internal/httpjson"
 	"lad.internal/followup/internal/logging"
 )
@@ -53,36 +52,51 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // receive reads the request. The body is never printed: it may hold anything.
 func receive(ctx context.Context, w http.ResponseWriter, r *http.Request) (cloudevents.Event, *httpjson.Problem) {
 	var none cloudevents.Event
-	if r.Method != http.MethodPost {
-		return none, httpjson.MethodNotAllowed()
+	if problem := checkForm(r); problem != nil {
+		httpjson.Discard(w, r)
+		return none, problem
 	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || (media != "application/json" && media != cloudevents.ApplicationCloudEventsJSON) {
-		return none, &httpjson.Problem{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type",
-			Message: "send application/json or application/cloudevents+json"}
+	body, problem := httpjson.ReadBody(w, r, maxBody)
+	if problem != nil {
+		return none, problem
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return none, &httpjson.Problem{Status: http.StatusRequestEntityTooLarge, Code: "body_too_large",
-			Message: "an event's body has at most 1 MiB"}
-	case err != nil:
-		return none, &httpjson.Problem{Status: http.StatusBadRequest, Code: "unreadable_body", Message: "the body ended early"}
-	}
+	notOne := &httpjson.Problem{Status: http.StatusBadRequest, Code: "invalid_cloudevent",
+		Message: "the request is not a CloudEvent of spec version 1.0"}
 	message := cehttp.NewMessage(r.Header, io.NopCloser(bytes.NewReader(body)))
-	if message.ReadEncoding() == binding.EncodingUnknown {
+	switch message.ReadEncoding() {
+	case binding.EncodingUnknown:
 		return plainPush(body), nil
+	case binding.EncodingStructured:
+		// The SDK takes one of two equal names, and its JSON reader is not as strict.
+		if err := exactjson.Unmarshal(body, &struct{}{}); err != nil {
+			return none, notOne
+		}
 	}
 	e, err := binding.ToEvent(ctx, message)
 	if err == nil {
 		err = e.Validate()
 	}
 	if err != nil {
-		return none, &httpjson.Problem{Status: http.StatusBadRequest, Code: "invalid_cloudevent",
-			Message: "the request is not a CloudEvent of spec version 1.0"}
+		return none, notOne
 	}
 	return *e, nil
+}
+
+// checkForm looks at what can be seen without the body.
+func checkForm(r *http.Request) *httpjson.Problem {
+	if r.Method != http.MethodPost {
+		return httpjson.MethodNotAllowed()
+	}
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || (media != "application/json" && media != cloudevents.ApplicationCloudEventsJSON) {
+		return &httpjson.Problem{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type",
+			Message: "send application/json or application/cloudevents+json"}
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		return &httpjson.Problem{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type",
+			Message: "send the body without a content encoding"}
+	}
+	return nil
 }
 
 // plainPush wraps the body of a push subscription that sends no CloudEvents; it

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 )
@@ -104,6 +105,9 @@ func (h *Handler) sweepTenant(ctx context.Context, tenant uuid.UUID) Swept {
 
 func (h *Handler) sweepConcern(ctx context.Context, tenant uuid.UUID, concern tenantdb.Concern, swept *Swept) error {
 	var after tenantdb.Cursor
+	// What becomes of a booking is told by others, and why it was looked at is
+	// known here: overdue calls are counted so.
+	bookings := logging.With(ctx, slog.String("concern", string(concern)))
 	for {
 		refs, end, err := h.store.Candidates(ctx, tenant, concern, h.rules, after, pageSize)
 		if err != nil {
@@ -111,13 +115,12 @@ func (h *Handler) sweepConcern(ctx context.Context, tenant uuid.UUID, concern te
 		}
 		for _, ref := range refs {
 			swept.Looked++
-			d, err := h.reconciler.Booking(ctx, ref)
+			d, err := h.reconciler.Booking(bookings, ref)
 			switch {
 			case err != nil:
 				swept.Failed++
-				h.log.ErrorContext(ctx, "the sweep could not plan a booking", "event", "sweep_booking_failed",
-					"tenant_id", ref.TenantID.String(), "booking_id", ref.BookingID.String(),
-					"concern", string(concern), "error", err)
+				h.log.ErrorContext(bookings, "the sweep could not plan a booking", "event", "sweep_booking_failed",
+					"tenant_id", ref.TenantID.String(), "booking_id", ref.BookingID.String(), "error", err)
 			case d.Effect != followup.None:
 				swept.Changed[d.Rule]++
 			}

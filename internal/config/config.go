@@ -15,6 +15,7 @@ import (
 
 	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/internal/settings"
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
 	"lad.internal/followup/pkg/tenantdb"
@@ -26,6 +27,7 @@ type Shared struct {
 	Database tenantdb.Config
 	Tasks    tasks.Config
 	Log      Log
+	Traces   tracing.Config
 }
 
 // Log says what is logged.
@@ -71,6 +73,17 @@ func (s Shared) Logger(w io.Writer, secrets ...string) *slog.Logger {
 		Secrets:   append(secrets, s.Database.Secrets()...),
 		Service:   s.Log.Service,
 		Revision:  s.Log.Revision,
+	})
+}
+
+// Tracer records the function's traces, without the given secrets in them. It is
+// nil unless FOLLOWUP_TRACES is set.
+func (s Shared) Tracer(ctx context.Context, function string, log *slog.Logger, secrets ...string) (*tracing.Tracer, error) {
+	return tracing.Open(ctx, s.Traces, tracing.Options{
+		Function: function, Service: s.Log.Service, Revision: s.Log.Revision,
+		ProjectID: s.Tasks.ProjectID, Location: s.Tasks.Location,
+		Secrets: append(secrets, s.Database.Secrets()...),
+		Log:     log,
 	})
 }
 

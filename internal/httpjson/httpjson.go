@@ -1,6 +1,7 @@
 // Package httpjson is the form of both functions' answers: JSON, and for a
 // refused request an object error with a stable code for machines and a
-// sentence for people. It refuses to quote anything of a request.
+// sentence for people. It reads their bodies too, within bounds of size and time.
+// It refuses to quote anything of a request.
 package httpjson
 
 import (

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cloud.google.com/go/logging"
+	oteltrace "go.opentelemetry.io/otel/trace"
 )
 
 type (
@@ -45,6 +46,16 @@ func WithTrace(ctx context.Context, header http.Header) context.Context {
 		return ctx
 	}
 	return context.WithValue(ctx, traceKey{}, t)
+}
+
+// traceOf is the trace that a record belongs to: that of the span which is being
+// recorded, where traces are (package tracing), or else that of the request.
+func traceOf(ctx context.Context) (trace, bool) {
+	if span := oteltrace.SpanContextFromContext(ctx); span.IsValid() {
+		return trace{id: span.TraceID().String(), span: span.SpanID().String(), sampled: span.IsSampled()}, true
+	}
+	t, ok := ctx.Value(traceKey{}).(trace)
+	return t, ok
 }
 
 // traceHeaders are the headers that name a trace and their well-formed values: W3C

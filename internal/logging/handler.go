@@ -118,7 +118,7 @@ func (h *handler) entry(ctx context.Context, r slog.Record, m *marks) logging.En
 	if !r.Time.IsZero() {
 		e.Timestamp = r.Time.UTC().Round(0)
 	}
-	if t, ok := ctx.Value(traceKey{}).(trace); ok {
+	if t, ok := traceOf(ctx); ok {
 		e.Trace, e.SpanID, e.TraceSampled = t.id, t.span, t.sampled
 		if h.opts.ProjectID != "" {
 			e.Trace = "projects/" + h.opts.ProjectID + "/traces/" + t.id

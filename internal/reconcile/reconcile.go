@@ -78,11 +78,13 @@ func (r *Reconciler) Booking(ctx context.Context, ref followup.Ref) (followup.De
 // the task exists before the row says so, and the row is stored before the old
 // task goes. A new task that the row never comes to name is left alone: it does
 // nothing when it fires, and a rival may be about to use that very name.
-func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followup.Decision) (bool, error) {
+func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followup.Decision) (stored bool, err error) {
+	ctx, span := startPlan(ctx, b.Ref, d)
+	defer func() { endPlan(span, stored, err) }()
 	switch d.Effect {
 	case followup.Update:
 	case followup.Arm:
-		name, err := r.queue.CreateScheduledHTTPTask(ctx, b, d.Next)
+		name, err := r.createTask(ctx, b, d.Next)
 		if err != nil {
 			return false, err
 		}
@@ -90,7 +92,7 @@ func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followu
 	default:
 		return false, fmt.Errorf("carry out %q for booking %s: not an effect on row and task", d.Effect, b.Ref)
 	}
-	stored, err := r.store.Update(ctx, b, d.Next)
+	stored, err = r.store.Update(ctx, b, d.Next)
 	if err != nil || !stored {
 		return false, err
 	}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -67,6 +68,10 @@ func loadField(ctx context.Context, env envconfig.Lookuper, field reflect.Struct
 		problems.Join(fmt.Errorf("load settings: field %s has an env tag, but is not exported or names no variable", field.Name))
 		return
 	}
+	if value, ok := env.Lookup(name); ok && isWhole(field.Type) && !wholeNumber.MatchString(value) {
+		problems.Add(name, "cannot be read as a whole number: write it in decimal, without zeros in front")
+		return
+	}
 	single := reflect.New(reflect.StructOf([]reflect.StructField{{Name: field.Name, Type: field.Type, Tag: field.Tag}}))
 	err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: single.Interface(), Lookuper: env})
 	switch {
@@ -97,6 +102,17 @@ func validate(v reflect.Value) []error {
 	}
 }
 
+// wholeNumber is the one way to write a number: go-envconfig takes those of Go's
+// source code, where 010 is 8 and 0x10 is 16.
+var wholeNumber = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)$`)
+
+func isWhole(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64 && t != reflect.TypeFor[time.Duration]()
+}
+
 // describe says what a value of this type looks like in the environment.
 func describe(t reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
@@ -109,8 +125,10 @@ func describe(t reflect.Type) string {
 		return "a time of RFC 3339, as 2026-01-31T00:00:00Z"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
-	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
+	case isWhole(t):
 		return "a whole number"
+	case t.Kind() == reflect.Float64:
+		return "a number"
 	default:
 		return "what it should be"
 	}

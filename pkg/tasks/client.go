@@ -104,7 +104,7 @@ func (c *Client) CreateScheduledHTTPTask(ctx context.Context, b followup.Booking
 			MessageType: &cloudtaskspb.Task_HttpRequest{HttpRequest: &cloudtaskspb.HttpRequest{
 				Url:        strings.ReplaceAll(c.config.Endpoint, ":id", b.BookingID.String()),
 				HttpMethod: cloudtaskspb.HttpMethod_POST,
-				Headers:    map[string]string{"Content-Type": "application/json"},
+				Headers:    headers(ctx),
 				Body:       body,
 				AuthorizationHeader: &cloudtaskspb.HttpRequest_OidcToken{OidcToken: &cloudtaskspb.OidcToken{
 					ServiceAccountEmail: c.config.ServiceAccount,

@@ -2,13 +2,14 @@ package tasks
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/exactjson"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -73,11 +74,11 @@ func (p Payload) MarshalJSON() ([]byte, error) {
 // written. Its errors name the field that is wrong and never quote its value.
 func ParsePayload(body []byte) (Payload, error) {
 	var raw payloadJSON
-	if err := json.Unmarshal(body, &raw); err != nil {
-		return Payload{}, fmt.Errorf("the body is not the JSON of a task: %w", jsonProblem(err))
+	if err := exactjson.Unmarshal(body, &raw); err != nil {
+		return Payload{}, fmt.Errorf("the body is not the JSON of a task: %w", err)
 	}
 	if raw.Version != nil && (*raw.Version < 1 || *raw.Version > PayloadVersion) {
-		return Payload{}, fmt.Errorf("version: %d is none that this function knows (1 to %d)", *raw.Version, PayloadVersion)
+		return Payload{}, fmt.Errorf("version: it is none that this function knows (1 to %d)", PayloadVersion)
 	}
 	var p Payload
 	var err error
@@ -93,16 +94,21 @@ func ParsePayload(body []byte) (Payload, error) {
 	if p.AssignedUserID, err = parseOptionalID(raw.AssignedUserID); err != nil {
 		return Payload{}, fmt.Errorf("assignedUserId: %w", err)
 	}
-	prefix := "followup:" + p.TenantID.String() + ":" + p.BookingID.String() + ":"
-	if !strings.HasPrefix(raw.IdempotencyKey, prefix) || len(raw.IdempotencyKey) == len(prefix) {
+	at, ours := strings.CutPrefix(raw.IdempotencyKey, "followup:"+p.TenantID.String()+":"+p.BookingID.String()+":")
+	if !ours || !isoString.MatchString(at) {
 		return Payload{}, fmt.Errorf("idempotencyKey: want followup:{tenantId}:{bookingId}:{scheduled_at} of this tenant and booking")
 	}
 	if raw.Revision < 1 || raw.Revision > math.MaxInt32 { // the column is an integer
-		return Payload{}, fmt.Errorf("revision: want 1 to %d, got %d", math.MaxInt32, raw.Revision)
+		return Payload{}, fmt.Errorf("revision: want 1 to %d", math.MaxInt32)
 	}
 	p.IdempotencyKey, p.Revision = raw.IdempotencyKey, raw.Revision
 	return p, nil
 }
+
+// isoString is the form of a key's time, the one that [followup.Booking.Key]
+// writes (ECMA-262, "Date Time String Format"): a time has one spelling, and so a
+// call has one key.
+var isoString = regexp.MustCompile(`^(?:[0-9]{4}|[+-][0-9]{6})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$`)
 
 // optionalID is "" for the nil UUID as well: it names nobody, and a reader that
 // refuses it must not find it.
@@ -119,23 +125,4 @@ func parseOptionalID(s string) (uuid.NullUUID, error) {
 	}
 	id, err := followup.ParseID(s)
 	return uuid.NullUUID{UUID: id, Valid: err == nil}, err
-}
-
-// jsonProblem keeps the kind and place of a JSON error and drops what it quotes
-// of the input.
-func jsonProblem(err error) error {
-	var syntax *json.SyntaxError
-	var mismatch *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Errorf("syntax error at byte %d", syntax.Offset)
-	case errors.As(err, &mismatch):
-		kind, _, _ := strings.Cut(mismatch.Value, " ") // what follows is the value itself
-		if mismatch.Field == "" {
-			return fmt.Errorf("want an object, got %s", kind)
-		}
-		return fmt.Errorf("%s: cannot be %s", mismatch.Field, kind)
-	default:
-		return fmt.Errorf("unreadable")
-	}
 }

@@ -94,10 +94,9 @@ func poolConfig(ctx context.Context, c Config, cloudSQL []cloudsqlconn.Option) (
 	if dsn == "" {
 		dsn = "sslmode=disable" // the connector brings its own TLS
 	}
-	pc, err := pgxpool.ParseConfig(dsn)
+	pc, err := parseURL(dsn)
 	if err != nil {
-		// pgx's text quotes the string, and with it perhaps the password.
-		return nil, nil, errors.New("read DATABASE_URL: it is not a PostgreSQL connection string, as postgres://user:password@host:5432/database")
+		return nil, nil, err
 	}
 	pc.MaxConns = c.MaxConns
 	pc.MaxConnIdleTime = 5 * time.Minute

@@ -1,8 +1,8 @@
 // Package stack is the whole system on one machine: a throw-away PostgreSQL
-// with two tenants, Pub/Sub with an Eventarc stand-in, a Cloud Tasks server, the
-// voice agent and LAD's booking endpoint, and between them the two functions
-// exactly as they are deployed: processes of their own, the functions framework,
-// configured by environment alone.
+// with two tenants or more, Pub/Sub with an Eventarc stand-in, a Cloud Tasks
+// server, the voice agent and LAD's booking endpoint, and between them the two
+// functions exactly as they are deployed: processes of their own, the functions
+// framework, configured by environment alone.
 //
 // It is for development, the demo and tests. It refuses to listen anywhere but
 // on this machine unless it is told to, and to touch a database that it was not
@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -35,8 +36,11 @@ type Options struct {
 	// port of 127.0.0.1.
 	Listen string
 	// DatabaseURL is the owner's login to a database that is to be used instead
-	// of a throw-away one. Two schemas and a registry are created in it.
+	// of a throw-away one. The tenants' schemas and a registry are created in it.
 	DatabaseURL string
+	// Tenants is how many tenants there are; 0 is two. The first two have a schema
+	// each, all further ones share one.
+	Tenants int
 	// CloudTasks is host:port of another Cloud Tasks server. Its tokens' issuer
 	// and keys are then given by FOLLOWUP_OIDC_ISSUER and FOLLOWUP_OIDC_CERTS_URL.
 	CloudTasks string
@@ -61,11 +65,12 @@ type Options struct {
 	// Deliveries disturb the delivery of tasks.
 	CloudTasksOptions cloudtasks.Options
 	// EventMode is the form in which events are delivered, EventRetry how long a
-	// failed one waits, and EventChaos disturbs their delivery; see
-	// eventarc.Options.
-	EventMode  eventarc.Mode
-	EventRetry eventarc.Backoff
-	EventChaos func(messageID string, attempt int) eventarc.Fate
+	// failed one waits, EventClient delivers them, and EventChaos disturbs their
+	// delivery; see eventarc.Options.
+	EventMode   eventarc.Mode
+	EventRetry  eventarc.Backoff
+	EventClient *http.Client
+	EventChaos  func(messageID string, attempt int) eventarc.Fate
 }
 
 // Stack is a running system.
@@ -167,6 +172,7 @@ func (s *Stack) startEvents(ctx context.Context) error {
 		Target:      func() string { return s.schedule.url },
 		Retry:       retry,
 		AckDeadline: 60 * time.Second,
+		HTTPClient:  s.options.EventClient,
 		Chaos:       s.options.EventChaos,
 	})
 	if err != nil {

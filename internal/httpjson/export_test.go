@@ -1,0 +1,4 @@
+package httpjson
+
+// ReadBodyWithin is ReadBody with another timeout.
+var ReadBodyWithin = readBody

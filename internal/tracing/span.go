@@ -1,0 +1,154 @@
+package tracing
+
+import (
+	"context"
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+// maxError bounds an error's text in a span, in bytes.
+const maxError = 300
+
+type scopeKey struct{}
+
+// scope is where a context stands.
+type scope struct {
+	*request
+	// apart is the span whose children begin traces of their own; see Apart.
+	apart trace.SpanContext
+}
+
+func scopeOf(ctx context.Context) *scope {
+	s, _ := ctx.Value(scopeKey{}).(*scope)
+	return s
+}
+
+// On reports whether the request may be traced; whether its trace is sampled is
+// known once it has a span.
+func On(ctx context.Context) bool { return scopeOf(ctx) != nil }
+
+// Span is a step that is being recorded. The zero Span is one that is not: its
+// methods do nothing.
+type Span struct {
+	span   trace.Span
+	tracer *Tracer
+}
+
+// StartRequest starts the first span of a request. Its parent is the trace that
+// origin names, a W3C traceparent from where the work was asked for; or else the
+// one of the request's own headers, which is merely linked if both are there.
+func StartRequest(ctx context.Context, name string, kind trace.SpanKind, origin string, ref followup.Ref, attrs ...attribute.KeyValue) (context.Context, Span) {
+	s := scopeOf(ctx)
+	if s == nil {
+		return ctx, Span{}
+	}
+	parent, opts := s.came, []trace.SpanStartOption{}
+	if from := parse(origin); from.IsValid() {
+		if s.came.IsValid() && s.came.TraceID() != from.TraceID() {
+			opts = append(opts, trace.WithLinks(trace.Link{SpanContext: s.came}))
+		}
+		parent = from
+	}
+	return s.start(trace.ContextWithRemoteSpanContext(ctx, parent), name, kind, ref, slices.Clone(attrs), opts...)
+}
+
+// Start starts a step within a request that is being recorded.
+func Start(ctx context.Context, name string, kind trace.SpanKind, ref followup.Ref, attrs ...attribute.KeyValue) (context.Context, Span) {
+	s := scopeOf(ctx)
+	if s == nil {
+		return ctx, Span{}
+	}
+	current := trace.SpanFromContext(ctx)
+	switch {
+	case s.apart.IsValid() && s.apart.Equal(current.SpanContext()):
+		return s.start(ctx, name, kind, ref, slices.Clone(attrs),
+			trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: s.apart}))
+	case current.IsRecording():
+		return s.start(ctx, name, kind, ref, slices.Clone(attrs))
+	default: // not sampled, or not begun; the trace's id is passed on all the same
+		return ctx, Span{}
+	}
+}
+
+func (s *scope) start(ctx context.Context, name string, kind trace.SpanKind, ref followup.Ref, attrs []attribute.KeyValue, opts ...trace.SpanStartOption) (context.Context, Span) {
+	ctx, span := s.tracer.tracer.Start(ctx, name, append(opts, trace.WithSpanKind(kind))...)
+	if !span.IsRecording() {
+		return ctx, Span{}
+	}
+	s.recorded.Store(true)
+	started := Span{span: span, tracer: s.tracer}
+	if ref != (followup.Ref{}) {
+		started.set([]attribute.KeyValue{
+			attribute.String("tenant_id", ref.TenantID.String()),
+			attribute.String("booking_id", ref.BookingID.String()),
+		})
+	}
+	started.set(attrs)
+	return ctx, started
+}
+
+// Apart makes the steps that start directly below the current span begin traces
+// of their own, linked to it: a sweep looks at many bookings, and a trace is to
+// be about one.
+func Apart(ctx context.Context) context.Context {
+	s := scopeOf(ctx)
+	if s == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, scopeKey{}, &scope{request: s.request, apart: trace.SpanContextFromContext(ctx)})
+}
+
+// Traceparent is the W3C traceparent of the current span, for who is called
+// next. It is "" where nothing is traced.
+func Traceparent(ctx context.Context) string {
+	if scopeOf(ctx) == nil {
+		return ""
+	}
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
+}
+
+// parse reads a W3C traceparent. What is none is the zero SpanContext.
+func parse(traceparent string) trace.SpanContext {
+	if traceparent == "" {
+		return trace.SpanContext{}
+	}
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": traceparent})
+	return trace.SpanContextFromContext(ctx)
+}
+
+// Set adds attributes to the span. Texts are masked.
+func (s Span) Set(attrs ...attribute.KeyValue) {
+	if s.span != nil {
+		// A copy, so that the caller's need not live on the heap for spans that
+		// are not recorded.
+		s.set(slices.Clone(attrs))
+	}
+}
+
+func (s Span) set(attrs []attribute.KeyValue) {
+	for i, a := range attrs {
+		if a.Value.Type() == attribute.STRING {
+			attrs[i].Value = attribute.StringValue(s.tracer.masker.Text(a.Value.AsString()))
+		}
+	}
+	s.span.SetAttributes(attrs...)
+}
+
+// End ends the step, as failed if there is an error. Ending it again does nothing.
+func (s Span) End(err error) {
+	if s.span == nil {
+		return
+	}
+	if err != nil {
+		s.span.SetStatus(codes.Error, s.tracer.masker.Error(err, maxError))
+	}
+	s.span.End()
+}
