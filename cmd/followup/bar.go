@@ -64,7 +64,11 @@ func (b *bar) change(how func()) {
 		return
 	}
 	b.drawn = time.Now()
-	filled := min(barWidth, barWidth*b.done/b.total)
-	fmt.Fprintf(b.w, "%ssweeping [%s%s] %d%%, %s looked at", eraseBar,
-		strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled), 100*filled/barWidth, plural(b.seen, "booking"))
+	fmt.Fprintf(b.w, "%ssweeping %s, %s looked at", eraseBar, meter(b.done, b.total), plural(b.seen, "booking"))
+}
+
+// meter draws how much of the total is done.
+func meter(done, total int) string {
+	filled := min(barWidth, barWidth*done/total)
+	return fmt.Sprintf("[%s%s] %d%%", strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled), 100*filled/barWidth)
 }

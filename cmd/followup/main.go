@@ -62,9 +62,10 @@ func newRoot() *cobra.Command {
 		RunE:          showHelp,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newDev(), newDemo(), newMigrate())
+	root.AddCommand(newDev(), newDemo(), newSoak(), newMigrate())
 	root.AddCommand(newList(), newShow(), newExplain(), newRetry(), newCancel(), newResolve(), newSweep())
 	root.AddCommand(newTimeline(), newReport(), newDrift(), newDoctor())
+	root.AddCommand(newSmoke(), newStub())
 	return root
 }
 

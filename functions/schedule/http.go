@@ -63,14 +63,13 @@ func receive(ctx context.Context, w http.ResponseWriter, r *http.Request) (cloud
 	notOne := &httpjson.Problem{Status: http.StatusBadRequest, Code: "invalid_cloudevent",
 		Message: "the request is not a CloudEvent of spec version 1.0"}
 	message := cehttp.NewMessage(r.Header, io.NopCloser(bytes.NewReader(body)))
-	switch message.ReadEncoding() {
-	case binding.EncodingUnknown:
+	encoding := message.ReadEncoding()
+	if encoding == binding.EncodingUnknown {
 		return plainPush(body), nil
-	case binding.EncodingStructured:
-		// The SDK takes one of two equal names, and its JSON reader is not as strict.
-		if err := exactjson.Unmarshal(body, &struct{}{}); err != nil {
-			return none, notOne
-		}
+	}
+	// The SDK takes one of two equal names, and its JSON reader is not as strict.
+	if encoding == binding.EncodingStructured && exactjson.Unmarshal(body, &struct{}{}) != nil {
+		return none, notOne
 	}
 	e, err := binding.ToEvent(ctx, message)
 	if err == nil {

@@ -18,13 +18,15 @@ import (
 	"lad.internal/followup/migrations"
 )
 
-// The two tenants, each in a schema of its own, named as LAD names them.
+// The first tenants, each in a schema of its own, named as LAD names them.
 var tenantIDs = []uuid.UUID{
 	uuid.MustParse("a11ce000-0000-4000-8000-000000000001"),
 	uuid.MustParse("b0b00000-0000-4000-8000-000000000002"),
 }
 
 const (
+	// sharedSchema is that of all further tenants.
+	sharedSchema = "lad_shared"
 	databaseName = "lad"
 	ownerRole    = "lad_owner"
 	appRole      = "followup_app"
@@ -53,7 +55,11 @@ func (s *Stack) startDatabase(ctx context.Context) error {
 			return err
 		}
 	}
-	s.options.Progress("creating two tenants")
+	what := "creating two tenants"
+	if n := s.options.Tenants; n > 0 {
+		what = fmt.Sprintf("creating %d tenants", n)
+	}
+	s.options.Progress(what)
 	appPassword, err := derivePassword(ownerURL)
 	if err != nil {
 		return err
@@ -97,12 +103,19 @@ func (s *Stack) createTenants(ctx context.Context, ownerURL, appPassword string)
 	if _, err := conn.Exec(ctx, registrySQL); err != nil {
 		return fmt.Errorf("create the registry: %w", err)
 	}
-	for _, id := range tenantIDs {
-		schema := "tenant_" + id.String()
-		if err := s.createTenant(ctx, conn, id, schema); err != nil {
-			return fmt.Errorf("create tenant %s: %w", id, err)
+	prepared := map[string]bool{}
+	for _, t := range tenantsOf(s.options.Tenants) {
+		if !prepared[t.Schema] {
+			if err := s.createSchema(ctx, conn, t.Schema); err != nil {
+				return fmt.Errorf("create schema %s: %w", t.Schema, err)
+			}
+			prepared[t.Schema] = true
 		}
-		s.Tenants = append(s.Tenants, lad.Tenant{ID: id.String(), Schema: schema, DatabaseURL: ownerURL})
+		if _, err := conn.Exec(ctx, registerSQL, t.ID, t.Schema); err != nil {
+			return fmt.Errorf("register tenant %s: %w", t.ID, err)
+		}
+		t.DatabaseURL = ownerURL
+		s.Tenants = append(s.Tenants, t)
 	}
 	// Migration 002 has made the role; here it may log in. The password is hex.
 	for _, statement := range []string{
@@ -121,7 +134,30 @@ const registrySQL = `
 CREATE SCHEMA IF NOT EXISTS followup_dev;
 CREATE TABLE IF NOT EXISTS followup_dev.tenants (tenant_id uuid PRIMARY KEY, schema_name text NOT NULL);`
 
-func (s *Stack) createTenant(ctx context.Context, conn *pgx.Conn, id uuid.UUID, schema string) error {
+const registerSQL = `
+INSERT INTO followup_dev.tenants (tenant_id, schema_name) VALUES ($1, $2)
+ON CONFLICT (tenant_id) DO UPDATE SET schema_name = EXCLUDED.schema_name`
+
+// tenantsOf are n tenants, or as many as have a schema of their own if n is 0.
+func tenantsOf(n int) []lad.Tenant {
+	if n == 0 {
+		n = len(tenantIDs)
+	}
+	tenants := make([]lad.Tenant, n)
+	for i := range tenants {
+		if i < len(tenantIDs) {
+			id := tenantIDs[i].String()
+			tenants[i] = lad.Tenant{ID: id, Schema: "tenant_" + id}
+			continue
+		}
+		tenants[i] = lad.Tenant{ID: fmt.Sprintf("c0ffee00-0000-4000-8000-%012x", i+1), Schema: sharedSchema}
+	}
+	return tenants
+}
+
+// createSchema makes LAD's tables, where they are not yet, and what this system
+// adds to them.
+func (s *Stack) createSchema(ctx context.Context, conn *pgx.Conn, schema string) error {
 	quoted := pgx.Identifier{schema}.Sanitize()
 	var there bool
 	if err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, quoted+".lead_bookings").Scan(&there); err != nil {
@@ -132,12 +168,7 @@ func (s *Stack) createTenant(ctx context.Context, conn *pgx.Conn, id uuid.UUID, 
 			return err
 		}
 	}
-	if err := migrations.Up(ctx, conn, schema, migrations.Options{Logger: s.options.Log}); err != nil {
-		return err
-	}
-	_, err := conn.Exec(ctx, `INSERT INTO followup_dev.tenants (tenant_id, schema_name) VALUES ($1, $2)
-		ON CONFLICT (tenant_id) DO UPDATE SET schema_name = EXCLUDED.schema_name`, id, schema)
-	return err
+	return migrations.Up(ctx, conn, schema, migrations.Options{Logger: s.options.Log})
 }
 
 // derivePassword makes the functions' password of the owner's login. A role

@@ -3,8 +3,6 @@ package voiceagent
 import (
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Call is one call that was dialled.
@@ -37,7 +35,7 @@ func (b *book) countPost(bookingID string) {
 	b.posts[bookingID]++
 }
 
-// add books the call with a new id. When deduplicating, a key that the tenant has
+// add books the call. When deduplicating, a key that the tenant has
 // used before gives the first call back, and nothing is booked.
 func (b *book) add(call Call, deduplicate bool) Call {
 	b.mu.Lock()
@@ -49,7 +47,7 @@ func (b *book) add(call Call, deduplicate bool) Call {
 			}
 		}
 	}
-	call.CallID, call.At = uuid.NewString(), time.Now().UTC()
+	call.At = time.Now().UTC()
 	b.calls = append(b.calls, call)
 	return call
 }

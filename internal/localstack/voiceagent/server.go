@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"lad.internal/followup/internal/mask"
 )
 
@@ -34,6 +36,12 @@ type Options struct {
 	Secret     string
 	FrontendID string
 	APIKey     string
+	// Open takes requests without any of these: somebody in front has checked who
+	// calls, as Cloud Run does for a private service.
+	Open bool
+	// CallIDPrefix begins the ids of all calls, so that whoever reads one knows
+	// that nobody was rung.
+	CallIDPrefix string
 	// Deduplicate answers a repeated Idempotency-Key of a tenant with the first
 	// call's id instead of dialling again.
 	Deduplicate bool
@@ -56,7 +64,9 @@ func New(options Options) (*Server, error) {
 		return nil, errors.New("voice agent stand-in: no logger")
 	case (options.FrontendID == "") != (options.APIKey == ""):
 		return nil, errors.New("voice agent stand-in: a frontend id needs an API key, and an API key a frontend id")
-	case options.Secret == "" && options.FrontendID == "":
+	case options.Open && (options.Secret != "" || options.FrontendID != ""):
+		return nil, errors.New("voice agent stand-in: it is open, and has credentials to check")
+	case !options.Open && options.Secret == "" && options.FrontendID == "":
 		return nil, errors.New("voice agent stand-in: no credentials to check")
 	}
 	s := &Server{options: options, mux: http.NewServeMux()}
@@ -123,6 +133,7 @@ func (s *Server) authenticated(h http.Header) bool {
 // dial books the call, which stands for dialling it.
 func (s *Server) dial(call Call, outcome Kind) Call {
 	call.Outcome = outcome
+	call.CallID = s.options.CallIDPrefix + uuid.NewString()
 	return s.book.add(call, s.options.Deduplicate)
 }
 
