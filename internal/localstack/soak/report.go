@@ -1,0 +1,86 @@
+package soak
+
+import (
+	"time"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+// Report is the account of a soak.
+type Report struct {
+	Seed     uint64
+	Bookings int
+	Tenants  int
+
+	Booking  time.Duration // how long bookings came due, faults and all
+	Settling time.Duration // from the end of the faults to the end of the last booking
+	// Promised is what Settling takes at most on a machine that keeps up, and the
+	// retries of a refused call excepted: lease, grace and two sweeps.
+	Promised time.Duration
+
+	Kills      KillCount
+	Deliveries FaultCount
+	Cancelled  int // bookings that LAD has cancelled
+	Moved      int // and moved to another time
+
+	Calls int            // that the voice agent has dialled
+	Ends  map[string]int // bookings, by status/reason
+	// Unknown outcomes, by what explains them. Both together are the bookings that
+	// a person must look at.
+	UnknownByAgent, UnknownByKill int
+	Lag                           Lag
+
+	Violated   int         // violations
+	Violations []Violation // the first maxViolations of them
+}
+
+// KillCount counts SIGKILLs by the function that died of them.
+type KillCount struct{ Schedule, Execute int }
+
+// FaultCount counts the deliveries that were disturbed.
+type FaultCount struct{ LostTasks, DoubledTasks, LostEvents, DoubledEvents int }
+
+// Lag says how long after their time the executed bookings were claimed for their
+// call. What a kill, a lost task or a busy signal has held up is in it.
+type Lag struct{ P50, P95, P99, Max time.Duration }
+
+// Unknown is the share of bookings, 0 to 1, whose outcome is unknown.
+func (r *Report) Unknown() float64 {
+	return float64(r.UnknownByAgent+r.UnknownByKill) / float64(r.Bookings)
+}
+
+// maxViolations is how many are kept: one says as much as a thousand.
+const maxViolations = 50
+
+// Kind is a promise that was broken.
+type Kind string
+
+// The kinds.
+const (
+	CalledTwice       Kind = "called twice"        // more than one call with one key
+	CalledAfterChange Kind = "called after change" // a call after a committed cancel, or for a time that no longer holds
+	WrongTime         Kind = "wrong time"          // a call for a time that the booking never had, or before it
+	ForeignTenant     Kind = "foreign tenant"      // a row or a call of one tenant in another's name
+	LostRow           Kind = "lost row"            // a booking that is gone
+	Stranger          Kind = "stranger"            // a row or a call that nobody has asked for
+	NotEnded          Kind = "not ended"           // due, and still without an end
+	NeverCalled       Kind = "never called"        // executed, but not called
+	WrongEnd          Kind = "wrong end"           // an end that nothing explains
+	Unexplained       Kind = "unexplained"         // an unknown outcome that nothing explains
+)
+
+// Violation is one booking about which a promise was broken.
+type Violation struct {
+	Kind    Kind
+	Booking followup.Ref
+	Detail  string
+}
+
+// percentiles are those of sorted lags.
+func percentiles(sorted []time.Duration) Lag {
+	if len(sorted) == 0 {
+		return Lag{}
+	}
+	at := func(share float64) time.Duration { return sorted[int(share*float64(len(sorted)-1))] }
+	return Lag{P50: at(0.50), P95: at(0.95), P99: at(0.99), Max: at(1)}
+}

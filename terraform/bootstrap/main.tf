@@ -1,0 +1,154 @@
+# What has to be there before ../ can be applied: a place for its state, secrets
+# that somebody fills, and a repository for the image that its jobs run. Applied
+# once, by a person; its own state is a file, and none of it is worth keeping.
+
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = ">= 7.21, < 8"
+    }
+  }
+}
+
+provider "google" {
+  project = var.project_id
+  region  = var.region
+
+  default_labels = { app = var.name }
+}
+
+variable "project_id" {
+  description = "The id of the Google Cloud project."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id must be a project's id, such as lad-prod: 6 to 30 small letters, digits and hyphens."
+  }
+}
+
+variable "region" {
+  description = "The region, as in ../."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region must be a region, such as europe-west1, and not a zone."
+  }
+}
+
+variable "name" {
+  description = "What the names of all that is made begin with, as in ../."
+  type        = string
+  default     = "followup"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,14}[a-z0-9]$", var.name))
+    error_message = "name must have 2 to 16 small letters, digits and hyphens."
+  }
+}
+
+variable "secrets" {
+  description = "The secrets to make, by the names that secret_versions of ../ knows."
+  type        = set(string)
+  default     = ["INTERNAL_SERVICE_SECRET", "OWNER_DATABASE_URL"]
+
+  validation {
+    condition     = alltrue([for s in var.secrets : contains(["INTERNAL_SERVICE_SECRET", "VOICE_AGENT_API_KEY", "OWNER_DATABASE_URL"], s)])
+    error_message = "secrets knows INTERNAL_SERVICE_SECRET, VOICE_AGENT_API_KEY and OWNER_DATABASE_URL."
+  }
+}
+
+resource "google_project_service" "used" {
+  for_each = toset([
+    "artifactregistry.googleapis.com",
+    "cloudbuild.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "secretmanager.googleapis.com",
+    "serviceusage.googleapis.com",
+    "storage.googleapis.com",
+  ])
+
+  service            = each.key
+  disable_on_destroy = false
+}
+
+resource "google_storage_bucket" "state" {
+  name                        = "${var.project_id}-${var.name}-state"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  # The way back from a state that was damaged.
+  versioning {
+    enabled = true
+  }
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      num_newer_versions = 50
+    }
+  }
+
+  lifecycle {
+    prevent_destroy = true
+  }
+
+  depends_on = [google_project_service.used]
+}
+
+resource "google_artifact_registry_repository" "images" {
+  repository_id = var.name
+  location      = var.region
+  format        = "DOCKER"
+
+  cleanup_policies {
+    id     = "keep-the-newest"
+    action = "KEEP"
+    most_recent_versions {
+      keep_count = 10
+    }
+  }
+  cleanup_policies {
+    id     = "delete-the-old"
+    action = "DELETE"
+    condition {
+      older_than = "7776000s" # 90 days
+    }
+  }
+
+  depends_on = [google_project_service.used]
+}
+
+# Empty: their values are added with gcloud and are in nobody's state.
+resource "google_secret_manager_secret" "secret" {
+  for_each = var.secrets
+
+  secret_id = "${var.name}-${lower(replace(each.key, "_", "-"))}"
+
+  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+
+  depends_on = [google_project_service.used]
+}
+
+output "next_steps" {
+  description = "What to do before ../ is applied."
+  value = merge(
+    { for s, secret in google_secret_manager_secret.secret : "1 fill ${s}" => "gcloud secrets versions add ${secret.secret_id} --project=${var.project_id} --data-file=-" },
+    {
+      "2 build the command" = "gcloud builds submit ../.. --project=${var.project_id} --pack=image=${var.region}-docker.pkg.dev/${var.project_id}/${var.name}/command,env=GOOGLE_BUILDABLE=./cmd/followup"
+      "3 prepare ../"       = "terraform -chdir=.. init -backend-config=bucket=${google_storage_bucket.state.name}"
+    },
+  )
+}

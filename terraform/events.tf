@@ -1,0 +1,90 @@
+# What comes in: LAD's events and the sweep's tick, on one topic; and the queue
+# between the two functions.
+
+resource "google_pubsub_topic" "events" {
+  name = "${var.name}-events"
+
+  message_storage_policy {
+    allowed_persistence_regions = [var.region]
+  }
+
+  depends_on = [google_project_service.used]
+}
+
+# The tick goes to Pub/Sub's own API rather than through a Pub/Sub target, which
+# publishes as Cloud Scheduler's agent, whom the whole project trusts. It is not
+# tried again: a minute later comes the next, and old ones are dropped.
+resource "google_cloud_scheduler_job" "sweep" {
+  name             = "${var.name}-sweep"
+  region           = var.region
+  schedule         = "* * * * *"
+  time_zone        = "Etc/UTC"
+  attempt_deadline = "30s"
+
+  http_target {
+    http_method = "POST"
+    uri         = "https://pubsub.googleapis.com/v1/${google_pubsub_topic.events.id}:publish"
+    headers     = { "Content-Type" = "application/json" }
+    body = base64encode(jsonencode({
+      messages = [{ data = base64encode(jsonencode({ type = "followup.sweep" })) }]
+    }))
+    oauth_token {
+      service_account_email = google_service_account.account["scheduler"].email
+      scope                 = "https://www.googleapis.com/auth/pubsub"
+    }
+  }
+
+  depends_on = [google_pubsub_topic_iam_member.scheduler]
+}
+
+locals {
+  queue_retry = {
+    min_backoff_seconds = 5
+    max_backoff_seconds = 60
+    max_doublings       = 4
+    # Retrying ends only when attempts and duration are both spent
+    # (cloudtaskspb, RetryConfig). Five attempts are spent after 75 s, long
+    # before the duration, so that the duration alone decides; "without limit"
+    # (-1) would leave it to how these words are read.
+    max_attempts = 5
+    # From the first attempt, which the lead time makes early, until an attempt
+    # has come too late and has written so into the row.
+    max_retry_seconds = var.max_lateness_minutes * 60 + var.lead_time_seconds + 2 * 60
+  }
+}
+
+resource "google_cloud_tasks_queue" "calls" {
+  name     = var.queue_name
+  location = var.region
+
+  rate_limits {
+    max_dispatches_per_second = var.queue_calls_per_second
+    max_concurrent_dispatches = var.queue_concurrent_calls
+  }
+
+  retry_config {
+    max_attempts       = local.queue_retry.max_attempts
+    max_retry_duration = "${local.queue_retry.max_retry_seconds}s"
+    min_backoff        = "${local.queue_retry.min_backoff_seconds}s"
+    max_backoff        = "${local.queue_retry.max_backoff_seconds}s"
+    max_doublings      = local.queue_retry.max_doublings
+  }
+
+  stackdriver_logging_config {
+    sampling_ratio = var.queue_log_sampling
+  }
+
+  lifecycle {
+    precondition {
+      # Cloud Run's own 429 would slow the queue down for every tenant.
+      condition     = var.queue_concurrent_calls <= var.execute.max_instances * var.execute.concurrency
+      error_message = "queue_concurrent_calls is ${var.queue_concurrent_calls}, but execute takes ${var.execute.max_instances * var.execute.concurrency} at once (max_instances × concurrency)."
+    }
+    precondition {
+      condition     = local.queue_retry.max_backoff_seconds < var.grace_seconds
+      error_message = "A task may wait ${local.queue_retry.max_backoff_seconds} s for its next attempt, but grace_seconds is ${var.grace_seconds}: the sweep would make a new one before it comes."
+    }
+  }
+
+  depends_on = [google_project_service.used]
+}

@@ -1,0 +1,135 @@
+# Who may do what. Every grant is on the narrowest thing that it can be on: a
+# queue, a topic, a secret, a service, an account, a bucket. What Google grants
+# on projects only is conditioned.
+#
+# tests/iam.tftest.hcl holds the list of all of these.
+
+locals {
+  # roles/eventarc.eventReceiver is not among them: Eventarc wants it of triggers
+  # for every source but Pub/Sub.
+  # https://cloud.google.com/eventarc/standard/docs/functions/roles-permissions
+  project_grants = merge(
+    {
+      "build writes its log" = { account = "build", project = var.project_id, role = "roles/logging.logWriter", condition = null }
+      # Cloud Run functions puts the archive into a bucket of its own, which is
+      # there only after the first deployment.
+      "build reads the source" = {
+        account = "build", project = var.project_id, role = "roles/storage.objectViewer"
+        condition = {
+          title      = "the-functions-source"
+          expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${data.google_project.this.number}-\")"
+        }
+      }
+    },
+    # Google grants it on projects only, and it lets nobody read.
+    { for who in ["schedule", "execute"] : "${who} writes traces" => {
+      account = who, project = var.project_id, role = "roles/telemetry.tracesWriter", condition = null
+    } if var.traces_ratio > 0 },
+    # Both are needed: client to reach the instance, instanceUser to log in.
+    { for who in local.database_accounts : "${who} reaches the database" => {
+      account = who, project = local.instance.project, role = "roles/cloudsql.client", condition = local.only_this_instance
+    } },
+    { for who in local.database_accounts : "${who} logs in to the database" => {
+      account = who, project = local.instance.project, role = "roles/cloudsql.instanceUser", condition = local.only_this_instance
+    } },
+  )
+
+  # https://cloud.google.com/sql/docs/postgres/iam-conditions
+  only_this_instance = {
+    title      = "the-follow-ups-database"
+    expression = "resource.name == \"projects/${local.instance.project}/instances/${local.instance.name}\" && resource.type == \"sqladmin.googleapis.com/Instance\""
+  }
+}
+
+resource "google_project_iam_member" "project" {
+  for_each = local.project_grants
+
+  project = each.value.project
+  role    = each.value.role
+  member  = "serviceAccount:${google_service_account.account[each.value.account].email}"
+
+  dynamic "condition" {
+    for_each = each.value.condition == null ? [] : [each.value.condition]
+    content {
+      title      = condition.value.title
+      expression = condition.value.expression
+    }
+  }
+}
+
+# Both functions make tasks and delete them: execute does when a task comes too
+# early for a booking that has moved.
+resource "google_cloud_tasks_queue_iam_member" "queue" {
+  for_each = {
+    "schedule creates" = { account = "schedule", role = "roles/cloudtasks.enqueuer" }
+    "schedule deletes" = { account = "schedule", role = "roles/cloudtasks.taskDeleter" }
+    "execute creates"  = { account = "execute", role = "roles/cloudtasks.enqueuer" }
+    "execute deletes"  = { account = "execute", role = "roles/cloudtasks.taskDeleter" }
+    "doctor looks"     = { account = "doctor", role = "roles/cloudtasks.viewer" }
+  }
+
+  location = google_cloud_tasks_queue.calls.location
+  name     = google_cloud_tasks_queue.calls.name
+  role     = each.value.role
+  member   = "serviceAccount:${google_service_account.account[each.value.account].email}"
+}
+
+# Whoever makes a task that carries the invoker's token must be allowed to act as
+# the invoker, and as nobody else.
+resource "google_service_account_iam_member" "acts_as_invoker" {
+  for_each = toset(["schedule", "execute"])
+
+  service_account_id = google_service_account.account["invoker"].name
+  role               = "roles/iam.serviceAccountUser"
+  member             = "serviceAccount:${google_service_account.account[each.key].email}"
+}
+
+# Each caller may call one service.
+resource "google_cloud_run_v2_service_iam_member" "invoker" {
+  for_each = merge({
+    invoker = google_cloudfunctions2_function.execute.name
+    trigger = google_cloudfunctions2_function.schedule.name
+  }, { for stub in google_cloud_run_v2_service.stub : "execute" => stub.name })
+
+  location = var.region
+  name     = each.value
+  role     = "roles/run.invoker"
+  member   = "serviceAccount:${google_service_account.account[each.key].email}"
+}
+
+resource "google_pubsub_topic_iam_member" "scheduler" {
+  topic  = google_pubsub_topic.events.name
+  role   = "roles/pubsub.publisher"
+  member = "serviceAccount:${google_service_account.account["scheduler"].email}"
+}
+
+resource "google_pubsub_topic_iam_member" "publisher" {
+  for_each = var.event_publishers
+
+  topic  = google_pubsub_topic.events.name
+  role   = "roles/pubsub.publisher"
+  member = each.key
+}
+
+resource "google_secret_manager_secret_iam_member" "reader" {
+  for_each = merge([
+    for who, variables in local.secret_environment : { for variable in variables : "${who} reads ${variable}" => { account = who, secret = local.secret_ids[variable] } }
+  ]...)
+
+  secret_id = each.value.secret
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:${google_service_account.account[each.value.account].email}"
+}
+
+resource "google_storage_bucket_iam_member" "build" {
+  bucket = google_storage_bucket.source.name
+  role   = "roles/storage.objectViewer"
+  member = "serviceAccount:${google_service_account.account["build"].email}"
+}
+
+resource "google_artifact_registry_repository_iam_member" "build" {
+  location   = var.region
+  repository = var.name
+  role       = "roles/artifactregistry.writer"
+  member     = "serviceAccount:${google_service_account.account["build"].email}"
+}

@@ -1,0 +1,90 @@
+# What is run when somebody asks for it, inside the network: the migrations, with
+# the login of the owner of LAD's tables; the doctor, with a login like the functions';
+# and, if there is a canary, the smoke test, with the owner's. Terraform makes the jobs and never runs them.
+
+locals {
+  job_names = var.command_image == null ? [] : concat(["migrate", "doctor"], local.canary_jobs)
+
+  job_arguments = {
+    migrate = concat(
+      ["migrate", "up"],
+      var.tenant_schema == null ? ["--all"] : ["--schema", var.tenant_schema],
+      # The functions' right to the views: membership of followup_app.
+      [for who in local.database_accounts : "--grant-to=${local.database_users[who]}"],
+      var.tenant_registry == null ? [] : ["--registry", var.tenant_registry],
+    )
+    doctor = ["doctor"]
+    # With the owner's login, since it books as LAD does.
+    smoke = ["smoke", "--tenant", var.canary]
+  }
+
+  job_environment = {
+    migrate = {}
+    doctor  = local.environment.doctor
+    smoke   = local.environment.smoke
+  }
+
+  # The job's variable to the secret's name in secret_versions.
+  job_secrets = {
+    migrate = { DATABASE_URL = "OWNER_DATABASE_URL" }
+    doctor  = {}
+    smoke   = { DATABASE_URL = "OWNER_DATABASE_URL" }
+  }
+}
+
+resource "google_cloud_run_v2_job" "job" {
+  for_each = toset(local.job_names)
+
+  name     = "${var.name}-${each.key}"
+  location = var.region
+  # It holds nothing.
+  deletion_protection = false
+
+  template {
+    task_count = 1
+    template {
+      service_account = google_service_account.account[each.key].email
+      # An index of a large table takes its time. A job that fails is looked at,
+      # and not simply run again.
+      timeout     = "3600s"
+      max_retries = 0
+
+      containers {
+        image = var.command_image
+        args  = local.job_arguments[each.key]
+
+        dynamic "env" {
+          for_each = local.job_environment[each.key]
+          content {
+            name  = env.key
+            value = env.value
+          }
+        }
+        dynamic "env" {
+          for_each = local.job_secrets[each.key]
+          content {
+            name = env.key
+            value_source {
+              secret_key_ref {
+                secret  = local.secret_ids[env.value]
+                version = var.secret_versions[env.value]
+              }
+            }
+          }
+        }
+      }
+
+      vpc_access {
+        # All of it: only what comes through the network counts as internal at
+        # execute's ingress. What a job needs besides is Google's.
+        egress = "ALL_TRAFFIC"
+        network_interfaces {
+          network    = local.network
+          subnetwork = local.subnetwork
+        }
+      }
+    }
+  }
+
+  depends_on = [google_secret_manager_secret_iam_member.reader, google_project_iam_member.project]
+}

@@ -1,0 +1,158 @@
+# Who may do what, in full. Nothing here is created: the providers are mocks, and
+# "apply" only makes what is computed known.
+
+mock_provider "google" {
+  source = "./tests/mocks"
+}
+mock_provider "archive" {}
+mock_provider "random" {}
+
+variables {
+  project_id           = "lad-test"
+  region               = "europe-west1"
+  active_since         = "2026-01-31T00:00:00Z"
+  tenant_schema        = "lad_dev"
+  voice_agent_base_url = "https://voice.example.com"
+  secret_versions      = { INTERNAL_SERVICE_SECRET = "1", OWNER_DATABASE_URL = "2" }
+  command_image        = "europe-west1-docker.pkg.dev/lad-test/followup/command@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+}
+
+run "each_account_has_these_rights_and_no_other" {
+  assert {
+    condition = tomap({ for k, g in google_project_iam_member.project : k => "${split("@", g.member)[0]} ${g.role} ${g.project}" }) == tomap({
+      "build writes its log"             = "serviceAccount:followup-build roles/logging.logWriter lad-test"
+      "build reads the source"           = "serviceAccount:followup-build roles/storage.objectViewer lad-test"
+      "schedule reaches the database"    = "serviceAccount:followup-schedule roles/cloudsql.client lad-test"
+      "schedule logs in to the database" = "serviceAccount:followup-schedule roles/cloudsql.instanceUser lad-test"
+      "execute reaches the database"     = "serviceAccount:followup-execute roles/cloudsql.client lad-test"
+      "execute logs in to the database"  = "serviceAccount:followup-execute roles/cloudsql.instanceUser lad-test"
+      "doctor reaches the database"      = "serviceAccount:followup-doctor roles/cloudsql.client lad-test"
+      "doctor logs in to the database"   = "serviceAccount:followup-doctor roles/cloudsql.instanceUser lad-test"
+    })
+    error_message = "The grants on the project are not the expected ones."
+  }
+  assert {
+    condition = alltrue([
+      for k, g in google_project_iam_member.project : k == "build writes its log" || length(g.condition) == 1
+    ])
+    error_message = "Only the right to write a log is granted on the whole project."
+  }
+  assert {
+    condition = alltrue([
+      for g in google_project_iam_member.project : strcontains(g.condition[0].expression, "resource.name == \"projects/lad-test/instances/") if startswith(g.role, "roles/cloudsql.")
+    ])
+    error_message = "The rights to the database are not bound to the one instance."
+  }
+  assert {
+    condition     = strcontains(google_project_iam_member.project["build reads the source"].condition[0].expression, "startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-\")")
+    error_message = "build may read other buckets than that of the functions' source."
+  }
+  assert {
+    condition = toset([for g in google_cloud_tasks_queue_iam_member.queue : "${split("@", g.member)[0]} ${g.role} ${g.name}"]) == toset([
+      "serviceAccount:followup-schedule roles/cloudtasks.enqueuer follow-up-calls",
+      "serviceAccount:followup-schedule roles/cloudtasks.taskDeleter follow-up-calls",
+      "serviceAccount:followup-execute roles/cloudtasks.enqueuer follow-up-calls",
+      "serviceAccount:followup-execute roles/cloudtasks.taskDeleter follow-up-calls",
+      "serviceAccount:followup-doctor roles/cloudtasks.viewer follow-up-calls",
+    ])
+    error_message = "The grants on the queue are not the expected ones: both functions create and delete tasks."
+  }
+  assert {
+    condition = toset([for g in google_service_account_iam_member.acts_as_invoker : "${g.member} ${g.role} ${g.service_account_id}"]) == toset([
+      for who in ["schedule", "execute"] : "serviceAccount:followup-${who}@lad-test.iam.gserviceaccount.com roles/iam.serviceAccountUser projects/lad-test/serviceAccounts/followup-invoker@lad-test.iam.gserviceaccount.com"
+    ])
+    error_message = "Only the functions may act as somebody else, and only as the invoker."
+  }
+  assert {
+    condition = toset([for g in google_cloud_run_v2_service_iam_member.invoker : "${split("@", g.member)[0]} ${g.role} ${g.name}"]) == toset([
+      "serviceAccount:followup-invoker roles/run.invoker followup-execute",
+      "serviceAccount:followup-trigger roles/run.invoker followup-schedule",
+    ])
+    error_message = "Each caller may call exactly one service."
+  }
+  assert {
+    condition     = "${google_pubsub_topic_iam_member.scheduler.member} ${google_pubsub_topic_iam_member.scheduler.role}" == "serviceAccount:followup-scheduler@lad-test.iam.gserviceaccount.com roles/pubsub.publisher"
+    error_message = "The scheduler may publish, and no more."
+  }
+  assert {
+    condition     = length(google_pubsub_topic_iam_member.publisher) == 0
+    error_message = "Nobody else publishes unless event_publishers says so."
+  }
+  assert {
+    condition = toset([for g in google_secret_manager_secret_iam_member.reader : "${split("@", g.member)[0]} ${g.role} ${g.secret_id}"]) == toset([
+      "serviceAccount:followup-execute roles/secretmanager.secretAccessor followup-internal-service-secret",
+      "serviceAccount:followup-migrate roles/secretmanager.secretAccessor followup-owner-database-url",
+    ])
+    error_message = "Each secret is read by the one that needs it."
+  }
+  assert {
+    condition     = "${split("@", google_storage_bucket_iam_member.build.member)[0]} ${google_storage_bucket_iam_member.build.role}" == "serviceAccount:followup-build roles/storage.objectViewer"
+    error_message = "build reads the archive, and no more."
+  }
+  assert {
+    condition     = "${split("@", google_artifact_registry_repository_iam_member.build.member)[0]} ${google_artifact_registry_repository_iam_member.build.role} ${google_artifact_registry_repository_iam_member.build.repository}" == "serviceAccount:followup-build roles/artifactregistry.writer followup"
+    error_message = "build writes to its own repository, and no more."
+  }
+
+  # An account is used for one thing.
+  assert {
+    condition = length(distinct([
+      google_cloudfunctions2_function.schedule.service_config[0].service_account_email,
+      google_cloudfunctions2_function.execute.service_config[0].service_account_email,
+      google_cloudfunctions2_function.schedule.event_trigger[0].service_account_email,
+      google_cloudfunctions2_function.execute.service_config[0].environment_variables.GCP_CLOUD_TASKS_SERVICE_ACCOUNT,
+      google_cloud_scheduler_job.sweep.http_target[0].oauth_token[0].service_account_email,
+      google_cloud_run_v2_job.job["migrate"].template[0].template[0].service_account,
+      google_cloud_run_v2_job.job["doctor"].template[0].template[0].service_account,
+    ])) == 7
+    error_message = "Two parts share an account."
+  }
+  assert {
+    condition = alltrue([
+      for f in [google_cloudfunctions2_function.schedule, google_cloudfunctions2_function.execute] :
+      f.build_config[0].service_account == "projects/lad-test/serviceAccounts/followup-build@lad-test.iam.gserviceaccount.com"
+    ])
+    error_message = "The functions are not built by the account that is there for it."
+  }
+}
+
+run "lads_backend_and_traces_are_let_in_when_they_are_asked_for" {
+  variables {
+    traces_ratio     = 0.1
+    event_publishers = ["serviceAccount:backend@lad-prod.iam.gserviceaccount.com"]
+  }
+  assert {
+    condition     = [for g in google_pubsub_topic_iam_member.publisher : "${g.member} ${g.role} ${g.topic}"] == ["serviceAccount:backend@lad-prod.iam.gserviceaccount.com roles/pubsub.publisher followup-events"]
+    error_message = "LAD's backend may not publish."
+  }
+  assert {
+    condition = toset([for g in google_project_iam_member.project : split("@", g.member)[0] if g.role == "roles/telemetry.tracesWriter"]) == toset([
+      "serviceAccount:followup-schedule", "serviceAccount:followup-execute"
+    ])
+    error_message = "Who writes traces is not who is asked to."
+  }
+  assert {
+    condition     = length(google_project_iam_member.project) == 10
+    error_message = "traces_ratio grants more than that."
+  }
+}
+
+run "rights_to_an_instance_in_another_project_are_granted_there" {
+  variables {
+    existing_instance = "lad-data:europe-west1:main"
+    network           = "projects/lad-data/global/networks/lad"
+    subnetwork        = "projects/lad-data/regions/europe-west1/subnetworks/functions"
+  }
+  assert {
+    condition = alltrue([
+      for g in google_project_iam_member.project :
+      g.project == "lad-data" && g.condition[0].expression == "resource.name == \"projects/lad-data/instances/main\" && resource.type == \"sqladmin.googleapis.com/Instance\""
+      if startswith(g.role, "roles/cloudsql.")
+    ])
+    error_message = "The rights to LAD's instance are not granted on it alone."
+  }
+  assert {
+    condition     = google_project_iam_member.project["build writes its log"].project == "lad-test"
+    error_message = "Another right went to LAD's project."
+  }
+}
