@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/localstack/stack/stacktest"
+	"lad.internal/followup/internal/localstack/voiceagent"
+	"lad.internal/followup/pkg/followup"
+)
+
+// startStub runs `followup stub` until the test ends, and returns its URL.
+func startStub(t *testing.T) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	s := (&desk{ctx: ctx, t: t, settings: map[string]string{"PORT": "0"}}).start(strings.NewReader(""), nil, "stub")
+	t.Cleanup(func() {
+		stop()
+		if <-s.done; s.code != 0 {
+			t.Errorf("the stub ended with %d: %s", s.code, &s.err)
+		}
+	})
+	port := regexp.MustCompile(`"address":"[^"]*:(\d+)"`)
+	await(t, "the stub listens", func() bool { return port.MatchString(s.out.String()) })
+	return "http://127.0.0.1:" + port.FindStringSubmatch(s.out.String())[1]
+}
+
+func TestTheStubTakesACallAtAnyPathWithoutCredentialsAndCannotBeToldToMisbehave(t *testing.T) {
+	t.Parallel()
+	url := startStub(t)
+	type callAnswer struct {
+		Data struct {
+			CallID string `json:"call_id"`
+		}
+	}
+	call := func(path string) (status int, answer callAnswer) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, url+path, strings.NewReader(`{"voice_id":"default","to_number":"+12025550100","booking_id":"aaaaaaaa-0000-4000-8000-00000000000b"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Tenant-Id", tenantA())
+		r.Header.Set("Idempotency-Key", path)
+		got, err := stacktest.Client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer got.Body.Close()
+		if err := json.NewDecoder(got.Body).Decode(&answer); err != nil {
+			t.Fatal(err)
+		}
+		return got.StatusCode, answer
+	}
+	for _, path := range []string{voiceagent.StartCallPath, "/calls/start-call"} {
+		if status, answer := call(path); status != http.StatusOK || !strings.HasPrefix(answer.Data.CallID, stubCallPrefix) {
+			t.Errorf("%s: answered %d %+v", path, status, answer)
+		}
+	}
+	r, err := stacktest.Client.Post(url+voiceagent.BehaviourPath, "application/json", strings.NewReader(`{"behaviour":"hang"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if status, _ := call("/calls/start-call"); r.StatusCode/100 == 2 || status != http.StatusOK {
+		t.Errorf("it was told to hang (%s), and answers %d", r.Status, status)
+	}
+	var calls []voiceagent.Call
+	if get(t, url+voiceagent.CallsPath, &calls); len(calls) != 3 {
+		t.Errorf("it lists %+v", calls)
+	}
+}
+
+// deployed is a running system with a canary, and a desk with the owner's login.
+func deployed(t *testing.T, stub string) (*dev, *desk) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "env")
+	d := startDev(t, launch{args: []string{"--quiet", "--sweep-every", "1s", "--env-file", file}, env: []string{
+		"VOICE_AGENT_CANARY_TENANT=a11ce000-0000-4000-8000-000000000001", "VOICE_AGENT_CANARY_URL=" + stub,
+	}})
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		settings[name] = strings.Trim(value, "'")
+	}
+	settings["DATABASE_URL"] = d.tenants[0].DatabaseURL
+	return d, &desk{ctx: t.Context(), t: t, settings: settings}
+}
+
+func TestTheSmokeTestsCallIsMadeOnTheStubAndOnNoOther(t *testing.T) {
+	t.Parallel()
+	stub := startStub(t)
+	s, d := deployed(t, stub)
+	called := func(url, booking string) (calls []voiceagent.Call) {
+		t.Helper()
+		get(t, url+voiceagent.CallsPath+"?bookingId="+booking, &calls)
+		return calls
+	}
+
+	// The canary's.
+	said := d.run("smoke", "--tenant", s.tenants[0].ID).want(0, "pending\n", "scheduled, due ", "executed, call "+stubCallPrefix)
+	booking := booked(t, said)
+	if onStub, elsewhere := called(stub, booking), called(s.url, ""); len(onStub) != 1 || len(elsewhere) != 0 {
+		t.Errorf("the stub got %+v, the voice agent %+v", onStub, elsewhere)
+	}
+
+	// One that would never be called.
+	said = d.run("smoke", "--tenant", s.tenants[0].ID, "--type", "demo").want(exitFailed,
+		"the canary would never be called", string(followup.RuleNoFollowUp), "FOLLOWUP_BOOKING_TYPES")
+	if b := s.user(0).Show(t, booked(t, said)); *b.Status != "cancelled" {
+		t.Errorf("it was left %s", *b.Status)
+	}
+
+	// The functions know of no such canary: its calls go where all calls go.
+	said = d.with(map[string]string{"VOICE_AGENT_CANARY_TENANT": s.tenants[1].ID}).
+		run("smoke", "--tenant", s.tenants[1].ID).want(exitFailed, "not by the stub", "executed, call ")
+	booking = booked(t, said)
+	if onStub, elsewhere := called(stub, booking), called(s.url, booking); len(onStub) != 0 || len(elsewhere) != 1 {
+		t.Errorf("the stub got %+v, the voice agent %+v", onStub, elsewhere)
+	}
+}
+
+// booked is the id of the booking that a smoke test has made.
+func booked(t *testing.T, s *session) string {
+	t.Helper()
+	id := regexp.MustCompile(`(?m)^booked (\S+)$`).FindStringSubmatch(s.out.String())
+	if id == nil {
+		t.Fatalf("nothing was booked:\n%s%s", &s.out, &s.err)
+	}
+	return id[1]
+}
+
+// owner is the desk with the login of LAD's tables' owner, and a canary.
+func (d *desk) owner(more map[string]string) *desk {
+	settings := map[string]string{
+		"DATABASE_URL":              d.Owner.Config().ConnString(),
+		"VOICE_AGENT_CANARY_TENANT": tenantA(), "VOICE_AGENT_CANARY_URL": "https://stub.example.com",
+	}
+	maps.Copy(settings, more)
+	return d.with(settings)
+}
+
+func TestASmokeTestThatIsNotCalledSaysWhyAndCancelsItsBooking(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	// Nobody sweeps here.
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, errors.New("the build was stopped"))
+	defer cancel()
+	said := d.owner(nil).under(ctx).run("smoke", "--tenant", tenantA()).want(exitFailed,
+		"pending\n", "the build was stopped", "What would an event or the sweep make of it?", "it gets a task")
+	ref, err := parseRef(tenantA(), booked(t, said))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := d.Row(ref); b.Status != "cancelled" {
+		t.Errorf("it was left %s", b.Status)
+	}
+}
+
+func TestTheSmokeTestRefusesWhatCouldRingSomebody(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	before := d.Checksum()
+	for _, c := range []struct {
+		name     string
+		settings map[string]string
+		args     []string
+		code     int
+		want     string
+	}{
+		{"another tenant", nil, []string{"--tenant", tenantB()}, exitUsage, "--tenant is not VOICE_AGENT_CANARY_TENANT"},
+		{"no tenant", nil, nil, exitUsage, "--tenant ID"},
+		{"no canary", map[string]string{"VOICE_AGENT_CANARY_TENANT": "", "VOICE_AGENT_CANARY_URL": ""}, []string{"--tenant", tenantA()}, exitFailed, "there is no canary"},
+		{"half a canary", map[string]string{"VOICE_AGENT_CANARY_URL": ""}, []string{"--tenant", tenantA()}, exitFailed, "VOICE_AGENT_CANARY_URL is missing"},
+		{"a pause", map[string]string{"FOLLOWUP_PAUSED": functiontest.TenantA.String()}, []string{"--tenant", tenantA()}, exitFailed, "FOLLOWUP_PAUSED"},
+		{"no time", nil, []string{"--tenant", tenantA(), "--timeout", "10s"}, exitUsage, "--timeout"},
+		{"the functions' login", map[string]string{"DATABASE_URL": d.DatabaseURL()}, []string{"--tenant", tenantA()}, exitFailed, "permission denied"},
+	} {
+		d := d.owner(c.settings)
+		d.run(append([]string{"smoke"}, c.args...)...).want(c.code, c.want)
+	}
+	if d.Checksum() != before {
+		t.Error("something was booked")
+	}
+}

@@ -1,0 +1,120 @@
+package deploycheck_test
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// A package that is missing, or a file that one embeds, is an error to the
+// compiler, and a package that is missing one to `go mod tidy`.
+func TestTheArchiveHoldsWhatTheFunctionsAreBuiltOfAndNoTests(t *testing.T) {
+	t.Parallel()
+	p := readModule(t).plan(t, choices()["only what is necessary"])
+	files := list(p.local("source_files"))
+	copied := t.TempDir()
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") || strings.Contains(file, "testdata") {
+			t.Errorf("%s is in the archive", file)
+		}
+		content, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := filepath.Join(copied, file)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(target, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-mod=readonly", "-deps", "-f", "{{if .Module}}{{if .Module.Main}}{{.ImportPath}}{{end}}{{end}}", "./...")
+	cmd.Dir = copied
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("the archive is not whole: %v\n%s", err, stderr.String())
+	}
+	if packages := strings.Fields(stdout.String()); !slices.Contains(packages, "lad.internal/followup/functions/execute") {
+		t.Errorf("the archive holds the packages %v", packages)
+	}
+}
+
+// grants are the resources that grant something; tests/iam.tftest.hcl says what
+// each of them grants.
+var grantType = regexp.MustCompile(`_iam_(member|binding|policy|audit_config)$`)
+
+func TestEveryGrantIsLookedAtByTheTestOfGrants(t *testing.T) {
+	t.Parallel()
+	seen, err := os.ReadFile(filepath.Join(dir, "tests/iam.tftest.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants := 0
+	for _, block := range readModule(t).resources {
+		kind, name := block.Labels[0], block.Labels[1]
+		switch match := grantType.FindStringSubmatch(kind); {
+		case match == nil:
+		case match[1] != "member":
+			// It would take away what others were granted.
+			t.Errorf("%s.%s owns a whole policy: grant single members", kind, name)
+		case !bytes.Contains(seen, []byte(kind+"."+name)):
+			t.Errorf("tests/iam.tftest.hcl does not look at %s.%s", kind, name)
+		default:
+			grants++
+		}
+	}
+	if grants < 8 {
+		t.Errorf("found %d grants: is this the right folder?", grants)
+	}
+}
+
+// roles are those that may be granted at all. None of them may grant, delete or
+// read what is not ours.
+var roles = []string{
+	"roles/artifactregistry.writer", "roles/cloudsql.client", "roles/cloudsql.instanceUser",
+	"roles/cloudtasks.enqueuer", "roles/cloudtasks.taskDeleter", "roles/cloudtasks.viewer",
+	"roles/iam.serviceAccountUser", "roles/logging.logWriter", "roles/pubsub.publisher", "roles/run.invoker",
+	"roles/secretmanager.secretAccessor", "roles/storage.objectViewer", "roles/telemetry.tracesWriter",
+}
+
+func TestNoOtherRoleIsNamedAndNobodyIsEverybody(t *testing.T) {
+	t.Parallel()
+	m := readModule(t)
+	named := map[string]bool{}
+	visit := func(node hclsyntax.Node) hcl.Diagnostics {
+		literal, ok := node.(*hclsyntax.LiteralValueExpr)
+		if !ok || literal.Val.Type() != cty.String {
+			return nil
+		}
+		s := literal.Val.AsString()
+		if strings.HasPrefix(s, "roles/") {
+			named[s] = true
+		}
+		if strings.Contains(s, "allUsers") || strings.Contains(s, "allAuthenticatedUsers") {
+			t.Errorf("%v names %s", literal.SrcRange, s)
+		}
+		return nil
+	}
+	for _, block := range m.resources {
+		_ = hclsyntax.VisitAll(block.Body, visit) // visit has nothing to say
+	}
+	for _, expression := range m.locals {
+		_ = hclsyntax.VisitAll(expression, visit) // nor here
+	}
+	if d := cmp.Diff(roles, slices.Sorted(maps.Keys(named))); d != "" {
+		t.Errorf("roles (-allowed +granted):\n%s", d)
+	}
+}

@@ -1,0 +1,247 @@
+package deploycheck_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"lad.internal/followup/functions/execute"
+	"lad.internal/followup/functions/schedule"
+	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/localstack/voiceagent"
+	"lad.internal/followup/internal/reconcile"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tasks"
+	"lad.internal/followup/pkg/tenantdb"
+)
+
+// brokenTenant has a schema that was never migrated.
+var brokenTenant = uuid.MustParse("cccccccc-0000-4000-8000-000000000003")
+
+// stored are the lines of a function's log in the form in which Cloud Logging
+// stores them, those of level debug left out.
+// https://cloud.google.com/logging/docs/structured-logging#structured_logging_special_fields
+func stored(t *testing.T, service string, log *functiontest.Log) (entries []map[string]any) {
+	t.Helper()
+	for text := range strings.Lines(log.String()) {
+		payload, entry := map[string]any{}, map[string]any{}
+		if err := json.Unmarshal([]byte(text), &payload); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		for _, special := range []string{"severity", "time", "httpRequest"} {
+			if value, ok := payload[special]; ok {
+				entry[special] = value
+			}
+			delete(payload, special)
+		}
+		for name, value := range payload {
+			if special, ok := strings.CutPrefix(name, "logging.googleapis.com/"); ok {
+				entry[special] = value
+				delete(payload, name)
+			}
+		}
+		entry["jsonPayload"], entry["resource"] = payload, resource(service)
+		entry["logName"] = "projects/lad-test/logs/run.googleapis.com%2Fstdout"
+		if entry["severity"] != "DEBUG" {
+			entries = append(entries, entry)
+		}
+	}
+	return entries
+}
+
+func resource(service string) map[string]any {
+	return map[string]any{"type": "cloud_run_revision", "labels": map[string]any{"service_name": service}}
+}
+
+// requestLog is what Cloud Run itself logs of requests.
+// https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest
+func requestLog(service string, statuses ...float64) (entries []map[string]any) {
+	for _, status := range statuses {
+		entries = append(entries, map[string]any{
+			"logName": "projects/lad-test/logs/run.googleapis.com%2Frequests", "severity": "WARNING",
+			"httpRequest": map[string]any{"requestMethod": "POST", "status": status}, "resource": resource(service),
+		})
+	}
+	return entries
+}
+
+// executing is what ExecuteFollowUp logs while tasks and strangers come.
+func executing(t *testing.T) *functiontest.Log {
+	t.Helper()
+	db, log := functiontest.NewDatabase(t), &functiontest.Log{}
+	queue := functiontest.NewTasks(t, "http://127.0.0.1:1/bookings/:id/execute-followup")
+	agent := functiontest.NewAgent(t, false)
+	serve := func(certs string, store execute.Store) string {
+		verifier, err := execute.NewVerifier(context.WithoutCancel(t.Context()),
+			execute.OIDCConfig{Mode: "verify", Issuer: queue.Issuer, CertsURL: certs}, functiontest.Audience, functiontest.Account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := execute.New(execute.Parts{
+			Rules: functiontest.Rules(), Store: store, Queue: queue.Client, Verifier: verifier, QueueName: functiontest.Queue,
+			TaskPath: queue.Config.TaskPath, Agent: functiontest.Client(t, agent.URL, 5*time.Second), CallTimeout: 5 * time.Second, Log: log.Logger(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return listen(t, h)
+	}
+	url := serve(queue.CertsURL, db.DB)
+	deliver := func(url string, b followup.Booking, header ...string) int {
+		body, err := json.Marshal(tasks.NewPayload(b, followup.Task{Key: b.Key(), Revision: 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		header = append([]string{"Authorization", "Bearer " + queue.Token(), "X-CloudTasks-QueueName", functiontest.Queue,
+			"X-CloudTasks-TaskName", followup.TaskID(b.Key(), 1)}, header...)
+		return post(t, url, body, header...)
+	}
+	insert := func(s functiontest.Seed) followup.Booking {
+		s.Task = followup.Task{Status: followup.Scheduled, Revision: 1, Key: functiontest.CurrentKey}
+		return db.Insert(s)
+	}
+
+	deliver(url, insert(functiontest.Seed{Tenant: functiontest.TenantB}))
+	deliver(url, insert(functiontest.Seed{}))
+	again := insert(functiontest.Seed{})
+	for _, b := range []voiceagent.Behaviour{
+		{Kind: voiceagent.Status, Status: http.StatusTooManyRequests, Match: voiceagent.Match{BookingID: again.BookingID.String()}, Times: 1},
+		{Kind: voiceagent.Status, Status: http.StatusPaymentRequired},
+		{Kind: voiceagent.HangUp},
+	} {
+		booking := again
+		if b.BookingID == "" {
+			booking = insert(functiontest.Seed{})
+			b.BookingID = booking.BookingID.String()
+		}
+		agent.Must(b)
+		deliver(url, booking)
+	}
+	deliver(url, again) // this time it is accepted
+	deliver(url, insert(functiontest.Seed{NoPhone: true}))
+	deliver(url, insert(functiontest.Seed{At: time.Now().Add(-30 * time.Hour)}))
+	deliver(url, insert(functiontest.Seed{Status: "cancelled"}))
+
+	held := insert(functiontest.Seed{})
+	deliver(url, held, "Authorization", "Bearer of.no.token")
+	deliver(url, held, "X-CloudTasks-QueueName", "another")
+	deliver(serve("http://127.0.0.1:1/certs", db.DB), held)
+	release := db.Lock(held.Ref)
+	defer release()
+	busy := db.Open(func(c *tenantdb.Config) { c.LockTimeout = 50 * time.Millisecond })
+	if status := deliver(serve(queue.CertsURL, busy), held); status != http.StatusServiceUnavailable {
+		t.Errorf("a locked row is answered with %d", status)
+	}
+	return log
+}
+
+func listen(t *testing.T, h http.Handler) string {
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func post(t *testing.T, url string, body []byte, header ...string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode
+}
+
+var errAway = errors.New("it is away")
+
+// faultyStore and faultyQueue are the real ones, but for what a test replaces.
+type faultyStore struct {
+	schedule.Store
+	tenants func() error
+	booking error
+}
+
+func (s faultyStore) Tenants(ctx context.Context) ([]uuid.UUID, error) {
+	if s.tenants != nil {
+		if err := s.tenants(); err != nil {
+			return nil, err
+		}
+	}
+	return s.Store.Tenants(context.WithoutCancel(ctx))
+}
+
+func (s faultyStore) Booking(ctx context.Context, ref followup.Ref) (*followup.Booking, time.Time, error) {
+	if s.booking != nil {
+		return nil, time.Time{}, s.booking
+	}
+	return s.Store.Booking(ctx, ref)
+}
+
+type faultyQueue struct{ reconcile.Queue }
+
+func (faultyQueue) CreateScheduledHTTPTask(context.Context, followup.Booking, followup.Task) (string, error) {
+	return "", errAway
+}
+
+// scheduling is what ScheduleFollowUp logs while events and ticks come.
+func scheduling(t *testing.T) *functiontest.Log {
+	t.Helper()
+	db, log := functiontest.NewDatabase(t), &functiontest.Log{}
+	queue := functiontest.NewTasks(t, "http://127.0.0.1:1/bookings/:id/execute-followup")
+	handler := func(store schedule.Store, queue reconcile.Queue) *schedule.Handler {
+		h, err := schedule.New(functiontest.Rules(), store, queue, log.Logger())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	publish := func(h http.Handler, data string) {
+		body, err := json.Marshal(map[string]any{"subscription": "projects/p/subscriptions/s",
+			"message": map[string]any{"data": []byte(data), "messageId": "m-1", "publishTime": time.Now().UTC().Format(time.RFC3339)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		post(t, listen(t, h), body)
+	}
+	working := handler(db.DB, queue.Client)
+
+	ref := db.Insert(functiontest.Seed{At: time.Now().Add(time.Hour)}).Ref
+	created := fmt.Sprintf(`{"type":"booking.created","tenantId":%q,"bookingId":%q}`, ref.TenantID, ref.BookingID)
+	publish(working, created)
+	publish(working, `{"type":"booking.created"}`)
+	publish(handler(faultyStore{Store: db.DB, booking: errAway}, queue.Client), created)
+
+	hourAgo := time.Now().Add(-time.Hour)
+	overdue := followup.Task{Status: followup.Scheduled, Revision: 1, Key: functiontest.CurrentKey, DueAt: hourAgo}
+	db.Insert(functiontest.Seed{At: hourAgo, Task: overdue})
+	db.Insert(functiontest.Seed{At: hourAgo, Task: overdue, Tenant: functiontest.TenantB})
+	handler(db.DB, faultyQueue{queue.Client}).Sweep(t.Context()) // finds both, and can mend neither
+	handler(faultyStore{Store: db.DB, tenants: func() error { return errAway }}, queue.Client).Sweep(t.Context())
+	hurried, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	handler(faultyStore{Store: db.DB, tenants: func() error { cancel(); return nil }}, queue.Client).Sweep(hurried) // has no time
+
+	claimed := followup.Task{Status: followup.InProgress, Revision: 1, Attempts: 1, Key: functiontest.CurrentKey, DueAt: hourAgo, ClaimedAt: hourAgo}
+	db.Insert(functiontest.Seed{At: hourAgo, Task: claimed})
+	db.Insert(functiontest.Seed{At: time.Now().Add(-30 * time.Hour)})
+	db.Register(t, brokenTenant, "not_migrated")
+	working.Sweep(t.Context())
+	return log
+}
