@@ -1,0 +1,68 @@
+package property_test
+
+import (
+	"context"
+	"testing"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+// The runs see what they look for: were VOICE_AGENT_IDEMPOTENT set for an agent
+// that does not deduplicate, leads would be rung twice.
+func TestTheRunsSeeASecondCall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.agent.deduplicates = false
+	seen := w.lookFor(t, func(r *run) {
+		r.agent.misbehaveOnce(misdeeds[hungUpAfterDialling])
+		r.bookAt("booking 1", 0, heard)
+		r.settle()
+		r.pass(2 * minute)
+	})
+	if seen == "" {
+		t.Error("a second call was not seen")
+	}
+	t.Log(seen)
+}
+
+// What a run has found: a planner that reads an overdue row creates its next task
+// and then loses the row to the old task's claim. The new task finds a row that
+// does not want it and ends, and with it the name; when the row is to have that
+// very task in the end, it names one that is over, and only a grace later the
+// sweep sees that nothing comes. Late, but called, and once.
+func TestATaskThatCameTooSoonCostsAnotherGrace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	broken := w.lookFor(t, func(r *run) {
+		b := r.bookAt("booking 1", minute, heard)
+		first := r.tasks()[0]
+		r.loseTask(first.ticket.TaskName)
+		r.pass(minute + r.rules.Grace + minute)
+		row, now, err := r.DB.Booking(context.Background(), b.Ref)
+		r.must(err)
+		plan := r.rules.Plan(row, now) // by somebody who reads, and is overtaken
+		r.agent.misbehaveOnce(misdeeds[refusedForNow])
+		r.deliverTask(first)
+		_, err = watchedQueue{r.client, r.world}.CreateScheduledHTTPTask(context.Background(), *row, plan.Next)
+		r.must(err)
+		r.settle()
+		r.check()
+		r.pass(r.rules.Grace + minute)
+		r.sweep()
+		r.settle()
+		if row, _, _ := r.DB.Booking(context.Background(), b.Ref); row.Task.Status != followup.Scheduled {
+			t.Errorf("the row is %s/%s: the case is not the one that it is about", row.Task.Status, row.Task.Reason)
+		}
+		r.pass(r.rules.Grace + minute)
+		r.sweep()
+		r.settle()
+		row, _, err = r.DB.Booking(context.Background(), b.Ref)
+		r.must(err)
+		if n := len(r.agent.calls(b.BookingID.String())); row.Task.Status != followup.Executed || n != 1 {
+			t.Errorf("the row is %s/%s with %d calls, want it executed with one", row.Task.Status, row.Task.Reason, n)
+		}
+	})
+	if broken != "" {
+		t.Error(broken)
+	}
+}

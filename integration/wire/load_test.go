@@ -1,0 +1,205 @@
+package wire_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
+)
+
+const (
+	// bookings are those of one case, due one after another.
+	bookings = 36
+	pace     = 40 * time.Millisecond
+)
+
+// load is what LAD does in a case.
+type load struct {
+	*world
+	t         *testing.T
+	refs      []followup.Ref
+	withdrawn map[followup.Ref]time.Time // when LAD's cancel had the row, on the clock that counts
+	events    sync.WaitGroup
+}
+
+// load begins a case.
+func (w *world) load(t *testing.T) *load {
+	t.Helper()
+	return &load{world: w, t: t, withdrawn: map[followup.Ref]time.Time{}}
+}
+
+// book books n bookings, the first of them due now. Two of three have an event,
+// which is delivered until it is taken.
+func (l *load) book(n int) {
+	l.t.Helper()
+	now := l.clock.Now()
+	for i := range n {
+		ref := followup.Ref{TenantID: []uuid.UUID{tenantdbtest.TenantA, tenantdbtest.TenantB}[i%2], BookingID: uuid.New()}
+		lead := uuid.New()
+		for _, statement := range []struct {
+			sql  string
+			args []any
+		}{
+			{`INSERT INTO ` + l.schema + `.leads (id, tenant_id, first_name, phone) VALUES ($1, $2, 'Ada', '+4915112345678')`, []any{lead, ref.TenantID}},
+			{`INSERT INTO ` + l.schema + `.lead_bookings (id, tenant_id, lead_id, booking_type, scheduled_at, created_at, status)
+				VALUES ($1, $2, $3, 'follow_up', $4, $5, 'scheduled')`,
+				[]any{ref.BookingID, ref.TenantID, lead, now.Add(time.Duration(i) * pace).Truncate(time.Millisecond), now}},
+		} {
+			eventually(l.t, "book", func() error {
+				_, err := l.owner.Exec(context.Background(), statement.sql, statement.args...)
+				return err
+			})
+		}
+		l.refs = append(l.refs, ref)
+		if i%3 != 0 { // the others are the sweep's
+			l.events.Go(func() { l.publish(ref) })
+		}
+	}
+}
+
+// publish delivers an event until it is taken, as Pub/Sub does.
+func (l *load) publish(ref followup.Ref) {
+	data, err := json.Marshal(map[string]string{"type": "booking.created", "tenantId": ref.TenantID.String(), "bookingId": ref.BookingID.String()})
+	if err == nil {
+		data, err = json.Marshal(map[string]any{"subscription": "s", "message": map[string]any{"data": data, "messageId": "m"}})
+	}
+	if err != nil {
+		panic(err) // nothing in it cannot be marshalled
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(data))
+		r.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		l.world.schedule.ServeHTTP(answer, r)
+		if answer.Code == http.StatusOK {
+			return
+		}
+		if time.Now().After(deadline) {
+			l.t.Errorf("the event of %s is not taken: %d", ref, answer.Code)
+			return
+		}
+	}
+}
+
+// withdraw has LAD cancel every sixth booking, with no event. Whoever claims a
+// booking holds its row, so the time is one after the cancel had it.
+func (l *load) withdraw() {
+	l.t.Helper()
+	for i := 5; i < len(l.refs); i += 6 {
+		ref := l.refs[i]
+		eventually(l.t, "cancel", func() error {
+			var at time.Time
+			err := l.owner.QueryRow(context.Background(), `UPDATE `+l.schema+`.lead_bookings SET status = 'cancelled'
+				WHERE tenant_id = $1 AND id = $2 RETURNING clock_timestamp()`, ref.TenantID, ref.BookingID).Scan(&at)
+			if err == nil {
+				l.withdrawn[ref] = at.Add(l.clock.Now().Sub(time.Now()))
+			}
+			return err
+		})
+	}
+}
+
+// finish waits for the end of every booking, and a sweep longer.
+func (l *load) finish() []followup.Booking {
+	l.t.Helper()
+	l.events.Wait()
+	var rows []followup.Booking
+	eventually(l.t, "every booking comes to an end", func() error {
+		rows = l.rows(l.t, l.refs)
+		for _, b := range rows {
+			if !l.over(b) {
+				return fmt.Errorf("%s is %s/%s r%d a%d, claimed %v: %s", b.Ref, b.Task.Status, b.Task.Reason, b.Task.Revision, b.Task.Attempts, b.Task.ClaimedAt, b.Task.LastError)
+			}
+		}
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := l.queue.WaitIdle(ctx); err != nil {
+		l.t.Error(err)
+	}
+	l.world.schedule.Sweep(ctx)
+	again := l.rows(l.t, l.refs)
+	for i := range rows {
+		if rows[i].Task != again[i].Task {
+			l.t.Errorf("the end of %s did not last: %+v became %+v", rows[i].Ref, rows[i].Task, again[i].Task)
+		}
+	}
+	return again
+}
+
+// over: the row is at an end, and the rules want no other.
+func (l *load) over(b followup.Booking) bool {
+	switch b.Task.Status {
+	case followup.Executed, followup.Cancelled, followup.Failed:
+		return b.Task.Reason != followup.NotStarted && l.rules.Plan(&b, l.clock.Now()).Effect == followup.None
+	default:
+		return false
+	}
+}
+
+// result is how the bookings of a case ended.
+type result struct{ called, withdrawn, unknown, unknownRung int }
+
+// check holds the ends against the promises.
+func (l *load) check(rows []followup.Booking) (r result) {
+	l.t.Helper()
+	for _, b := range rows {
+		calls := l.agent.Calls(b.BookingID.String())
+		if len(calls) > 1 {
+			l.t.Errorf("the lead of %s was rung %d times", b.Ref, len(calls))
+		}
+		cancelled, withdrawn := l.withdrawn[b.Ref]
+		if withdrawn && len(calls) > 0 && b.Task.ClaimedAt.After(cancelled) {
+			l.t.Errorf("%s was claimed at %v, and LAD had cancelled it by %v", b.Ref, b.Task.ClaimedAt, cancelled)
+		}
+		switch {
+		case b.Task.Status == followup.Executed:
+			r.called++
+			if len(calls) == 0 {
+				l.t.Errorf("%s counts as called, and nobody was rung", b.Ref)
+			}
+			if b.Task.ExecutedAt.Before(b.ScheduledAt.Add(-followup.Earliness)) {
+				l.t.Errorf("%s was rung at %v, before its time %v", b.Ref, b.Task.ExecutedAt, b.ScheduledAt)
+			}
+		case b.Task.Status == followup.Cancelled && b.Task.Reason == followup.BookingCancelled && withdrawn:
+			r.withdrawn++
+			if len(calls) > 0 {
+				l.t.Errorf("%s counts as cancelled, and its lead was rung", b.Ref)
+			}
+		case b.Task.Reason == followup.OutcomeUnknown:
+			r.unknown++
+			r.unknownRung += len(calls)
+		default:
+			l.t.Errorf("%s ends as %s/%s: %s", b.Ref, b.Task.Status, b.Task.Reason, b.Task.LastError)
+		}
+	}
+	return r
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("%d called, %d withdrawn, %d unknown (%d of them were rung)", r.called, r.withdrawn, r.unknown, r.unknownRung)
+}
+
+// await waits until some of the bookings have been rung, so that a fault meets
+// the system at work.
+func (l *load) await(calls int) {
+	l.t.Helper()
+	eventually(l.t, "the first calls", func() error {
+		if len(l.agent.Calls("")) < calls {
+			return errors.New("too few")
+		}
+		return nil
+	})
+}

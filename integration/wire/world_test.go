@@ -1,0 +1,223 @@
+package wire_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"lad.internal/followup/functions/execute"
+	"lad.internal/followup/functions/schedule"
+	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/internal/settings"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tasks"
+	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
+)
+
+const (
+	// callTimeout is VOICE_AGENT_TIMEOUT: long, as the machine may be busy.
+	callTimeout = 15 * time.Second
+	// patience bounds every wait.
+	patience = 2 * time.Minute
+)
+
+// What the functions talk to.
+const (
+	database   = "database"
+	taskQueue  = "Cloud Tasks"
+	voiceAgent = "voice agent"
+)
+
+var targets = []string{database, taskQueue, voiceAgent}
+
+// world is the functions, and a proxy before each thing that they talk to.
+type world struct {
+	schema   string
+	owner    *pgxpool.Pool // past the proxy
+	rules    followup.Rules
+	agent    *functiontest.Agent
+	queue    *cloudtasks.Running
+	db       *tenantdb.DB
+	schedule *schedule.Handler
+	execute  *execute.Handler
+	proxies  map[string]*proxy
+	clock    cloudtasks.Clock // the one that counts
+}
+
+// setup is what worlds differ in.
+type setup struct {
+	skew time.Duration // of the database's and the queue's clock against this machine's
+}
+
+// newWorld makes a world on a database of its own on the server of all tests.
+func newWorld(t *testing.T, s setup) *world {
+	t.Helper()
+	f := tenantdbtest.New(t)
+	return startWorld(t, s, f.Config, f.Owner)
+}
+
+// startWorld starts the functions on a database, LAD's tables in which owner
+// owns.
+func startWorld(t *testing.T, s setup, config tenantdb.Config, owner *pgxpool.Pool) *world {
+	t.Helper()
+	w := &world{schema: config.Schema, owner: owner, rules: functiontest.Rules(), clock: skewed(s.skew), proxies: map[string]*proxy{}}
+	w.rules.ActiveSince = w.clock.Now().Add(-48 * time.Hour)
+	w.rules.Lease, w.rules.Grace = callTimeout+5*time.Second, 2*time.Second
+
+	target, err := url.Parse(config.URL.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.Host = w.throughProxy(t, database, target.Host)
+	config.URL = settings.NewSecret(target.String())
+	config.MaxConns, config.LockTimeout, config.StatementTimeout = 8, time.Second, 5*time.Second
+	if s.skew != 0 {
+		config.Clock = func(database time.Time) time.Time { return database.Add(s.skew) }
+	}
+	if w.db, err = tenantdb.Open(context.WithoutCancel(t.Context()), config); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.db.Close() })
+	w.agent = functiontest.NewAgent(t, false)
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.execute.ServeHTTP(rw, r) }))
+	t.Cleanup(front.Close)
+	w.startFunctions(t, w.startQueue(t, front.URL))
+	return w
+}
+
+func (w *world) throughProxy(t *testing.T, target, host string) (address string) {
+	t.Helper()
+	w.proxies[target] = newProxy(t, host)
+	return w.proxies[target].address
+}
+
+func (w *world) startQueue(t *testing.T, endpoint string) tasks.Config {
+	t.Helper()
+	server, err := cloudtasks.Start(context.WithoutCancel(t.Context()), cloudtasks.Options{Clock: w.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	w.queue = server
+	config := tasks.Config{
+		ProjectID: "p", Location: "l", Queue: functiontest.Queue, ServiceAccount: functiontest.Account,
+		Audience: functiontest.Audience, DispatchDeadline: time.Minute, Endpoint: endpoint,
+		EmulatorHost: w.throughProxy(t, taskQueue, server.Addr),
+	}
+	_, err = server.CreateQueue(t.Context(), &cloudtaskspb.Queue{
+		Name: config.QueuePath(),
+		RetryConfig: &cloudtaskspb.RetryConfig{
+			MaxAttempts: -1, MinBackoff: durationpb.New(100 * time.Millisecond), MaxBackoff: durationpb.New(time.Second), MaxDoublings: 5,
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+func (w *world) startFunctions(t *testing.T, config tasks.Config) {
+	t.Helper()
+	client, err := tasks.New(context.WithoutCancel(t.Context()), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	log := slog.New(slog.DiscardHandler)
+	if w.schedule, err = schedule.New(w.rules, w.db, client, log); err != nil {
+		t.Fatal(err)
+	}
+	agent := "http://" + w.throughProxy(t, voiceAgent, strings.TrimPrefix(w.agent.URL, "http://"))
+	w.execute, err = execute.New(execute.Parts{
+		Rules: w.rules, Store: w.db, Queue: client, Agent: functiontest.Client(t, agent, callTimeout), Verifier: anybody{},
+		QueueName: config.Queue, TaskPath: config.TaskPath, CallTimeout: callTimeout, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// anybody stands in for the gate's check of tokens, which has tests of its own.
+type anybody struct{}
+
+func (anybody) Verify(_ context.Context, token string) error {
+	if token == "" {
+		return errors.New("no token")
+	}
+	return nil
+}
+
+// skewed is a clock that is ahead of this machine's.
+type skewed time.Duration
+
+func (s skewed) Now() time.Time { return time.Now().Add(time.Duration(s)) }
+
+func (s skewed) AfterFunc(at time.Time, f func()) func() {
+	timer := time.AfterFunc(at.Sub(s.Now()), f)
+	return func() { timer.Stop() }
+}
+
+// sweeping sweeps all the time, until the function that it returns is called.
+func (w *world) sweeping() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var sweeper sync.WaitGroup
+	sweeper.Go(func() {
+		tick := time.NewTicker(300 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				once, done := context.WithTimeout(ctx, 5*time.Second)
+				w.schedule.Sweep(once)
+				done()
+			}
+		}
+	})
+	return func() { cancel(); sweeper.Wait() }
+}
+
+// rows are all bookings as they stand. The database may be away for a while.
+func (w *world) rows(t *testing.T, refs []followup.Ref) []followup.Booking {
+	t.Helper()
+	all := make([]followup.Booking, 0, len(refs))
+	for _, ref := range refs {
+		eventually(t, fmt.Sprintf("read booking %s", ref), func() error {
+			b, _, err := w.db.Booking(context.Background(), ref)
+			if err == nil {
+				all = append(all, *b)
+			}
+			return err
+		})
+	}
+	return all
+}
+
+// eventually waits until try succeeds.
+func eventually(t *testing.T, what string, try func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+}
