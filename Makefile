@@ -1,7 +1,7 @@
 # `make` or `make help` says what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run demo test build lint check compliance licences reproducible terraform model soak fuzz bench clean ci
+.PHONY: help run demo test build lint check compliance licences reproducible terraform model property soak fuzz bench clean ci
 
 # Found, or installed, by the first target that needs it.
 GO = $(eval GO := $$(shell scripts/go.sh))$(or $(GO),$(error no Go, see above))
@@ -55,6 +55,10 @@ terraform: ## Format, validate and test terraform/, offline (skips without terra
 # Without the race detector: a search has one thread, and goes six times as far.
 model: ## Search every state that a booking can reach, a million and more
 	$(GO) test -count=1 -run Model ./pkg/followup
+
+# Without it as well, for 10,000 runs.
+property: ## Play LAD, operator, events, tasks and time at random (minutes)
+	$(GO) test -count=1 -timeout 30m ./integration/property
 
 BOOKINGS ?= 100000
 soak: build ## Make BOOKINGS (100000) calls while functions are killed and the agent misbehaves
