@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"lad.internal/followup/internal/contract"
 )
 
-// documented holds each request that the agent gets, and each answer that it
-// gives in JSON, against docs/openapi.yaml.
+// othersKey begins the keys of LAD's own scheduler, as the tests of the cut-over
+// play it with this system's client. LAD sends none.
+const othersKey = "lad:"
+
+// documented holds each request of this system that the agent gets, and each
+// answer that it gives in JSON, against docs/openapi.yaml.
 func documented(t testing.TB, agent http.Handler) http.Handler {
 	document, err := contract.Load()
 	if err != nil {
@@ -21,11 +26,15 @@ func documented(t testing.TB, agent http.Handler) http.Handler {
 		if err != nil {
 			panic(http.ErrAbortHandler) // the caller has gone
 		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if strings.HasPrefix(r.Header.Get("Idempotency-Key"), othersKey) {
+			agent.ServeHTTP(w, r)
+			return
+		}
 		e := contract.Exchange{Request: r, RequestBody: body}
 		if err := document.CheckRequest(contract.StartCall, e); err != nil {
 			t.Error(err)
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
 		agent.ServeHTTP(answer, r)
 		if answer.Header().Get("Content-Type") != "application/json" {

@@ -1,0 +1,171 @@
+package crash_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"lad.internal/followup/functions/execute"
+	"lad.internal/followup/functions/schedule"
+	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/reconcile"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tasks"
+	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/voiceagent"
+)
+
+// callTimeout is VOICE_AGENT_TIMEOUT, the least that is allowed.
+const callTimeout = voiceagent.MinTimeout
+
+// instance is one instance of each function.
+type instance struct {
+	db         *tenantdb.DB
+	tasks      *tasks.Client
+	schedule   *schedule.Handler
+	execute    *execute.Handler
+	reconciler *reconcile.Reconciler
+}
+
+// newInstance starts both functions on a repository, a queue and a voice agent.
+// With a seam it is one that can die.
+func (w *world) newInstance(t testing.TB, db *tenantdb.DB, queue tasks.Config, agentURL string, s *seam) *instance {
+	t.Helper()
+	client, err := tasks.New(context.WithoutCancel(t.Context()), queue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	i := &instance{db: db, tasks: client}
+	var (
+		store interface {
+			schedule.Store
+			execute.Store
+		} = db
+		puts  reconcile.Queue = client
+		calls execute.Agent   = functiontest.Client(t, agentURL, callTimeout)
+	)
+	if s != nil {
+		store, puts, calls = mortalStore{db, s}, mortalQueue{client, s}, mortalAgent{calls, s}
+	}
+	log := w.log.Logger()
+	if i.schedule, err = schedule.New(w.rules, store, puts, log); err != nil {
+		t.Fatal(err)
+	}
+	if i.reconciler, err = reconcile.New(w.rules, store, puts, log); err != nil {
+		t.Fatal(err)
+	}
+	i.execute, err = execute.New(execute.Parts{
+		Rules: w.rules, Store: store, Queue: puts, Agent: calls, Verifier: timeless{},
+		QueueName: queue.Queue, TaskPath: queue.TaskPath, CallTimeout: callTimeout, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// timeless stands in for the gate's check of tokens, whose times are those of
+// the virtual clock. The gate has tests of its own, with real tokens.
+type timeless struct{}
+
+func (timeless) Verify(_ context.Context, token string) error {
+	if token == "" {
+		return errors.New("no token")
+	}
+	return nil
+}
+
+// live ends the goroutine of an instance that is dead, as the end of its process
+// does: what it was told last is never acted on. Its deferred calls still run,
+// but nothing that they say reaches anybody.
+func (s *seam) live() {
+	if s.dead.Load() {
+		runtime.Goexit()
+	}
+}
+
+// mortal is a handler of an instance that can die.
+func (s *seam) mortal(h http.Handler, ended chan<- struct{}) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		h.ServeHTTP(w, r)
+		if s.dead.Load() { // a goroutine beside this one has found out
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+type mortalStore struct {
+	*tenantdb.DB
+	seam *seam
+}
+
+func (m mortalStore) Booking(ctx context.Context, ref followup.Ref) (*followup.Booking, time.Time, error) {
+	b, now, err := m.DB.Booking(ctx, ref)
+	m.seam.live()
+	return b, now, err
+}
+
+func (m mortalStore) Update(ctx context.Context, seen followup.Booking, next followup.Task) (bool, error) {
+	stored, err := m.DB.Update(ctx, seen, next)
+	m.seam.live()
+	return stored, err
+}
+
+func (m mortalStore) Admit(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
+	a, err := m.DB.Admit(ctx, ref, decide)
+	m.seam.live()
+	return a, err
+}
+
+func (m mortalStore) Finish(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (bool, error) {
+	stored, err := m.DB.Finish(ctx, ref, claimed, next)
+	m.seam.live()
+	return stored, err
+}
+
+func (m mortalStore) Tenants(ctx context.Context) ([]uuid.UUID, error) {
+	tenants, err := m.DB.Tenants(ctx)
+	m.seam.live()
+	return tenants, err
+}
+
+func (m mortalStore) Candidates(ctx context.Context, tenant uuid.UUID, c tenantdb.Concern, rules followup.Rules, after tenantdb.Cursor, limit int) ([]followup.Ref, tenantdb.Cursor, error) {
+	refs, end, err := m.DB.Candidates(ctx, tenant, c, rules, after, limit)
+	m.seam.live()
+	return refs, end, err
+}
+
+type mortalQueue struct {
+	reconcile.Queue
+	seam *seam
+}
+
+func (m mortalQueue) CreateScheduledHTTPTask(ctx context.Context, b followup.Booking, next followup.Task) (string, error) {
+	name, err := m.Queue.CreateScheduledHTTPTask(ctx, b, next)
+	m.seam.live()
+	return name, err
+}
+
+func (m mortalQueue) Delete(ctx context.Context, name string) error {
+	err := m.Queue.Delete(ctx, name)
+	m.seam.live()
+	return err
+}
+
+type mortalAgent struct {
+	execute.Agent
+	seam *seam
+}
+
+func (m mortalAgent) StartCall(ctx context.Context, creds voiceagent.Credentials, call voiceagent.Call) voiceagent.Result {
+	result := m.Agent.StartCall(ctx, creds, call)
+	m.seam.live()
+	return result
+}
