@@ -18,7 +18,7 @@ const beyond = 6
 // stride: without FOLLOWUP_CRASH=all every so-many-th case of a scenario is run,
 // by its place in the enumeration. A prime, so that no fault, rival or step
 // falls through.
-const stride = 127
+const stride = 199
 
 func TestMatrix(t *testing.T) {
 	m := &matrix{root: t, every: stride, idle: map[bool][]*world{}}

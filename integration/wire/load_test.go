@@ -103,7 +103,7 @@ func (l *load) withdraw() {
 			err := l.owner.QueryRow(context.Background(), `UPDATE `+l.schema+`.lead_bookings SET status = 'cancelled'
 				WHERE tenant_id = $1 AND id = $2 RETURNING clock_timestamp()`, ref.TenantID, ref.BookingID).Scan(&at)
 			if err == nil {
-				l.withdrawn[ref] = at.Add(l.clock.Now().Sub(time.Now()))
+				l.withdrawn[ref] = at.Add(time.Until(l.clock.Now()))
 			}
 			return err
 		})
