@@ -18,8 +18,8 @@ type fault struct {
 	// halfOpen accepts and says nothing, and goes silent on what is open. A
 	// connection that has met it is cut in the end.
 	halfOpen bool
-	// lateEnd ends the server's side of all connections, and tells a side that the
-	// other has ended so much later.
+	// lateEnd ends the server's side of all connections, or of the next one that is
+	// used if none is open, and tells a side that the other has ended so much later.
 	lateEnd time.Duration
 	// limited cuts a connection once so many bytes have gone up, to the server, or
 	// down.
@@ -55,8 +55,9 @@ type proxy struct {
 	mu    sync.Mutex
 	fault fault
 	links map[*link]struct{}
-	cuts  int // connections that a fault has ended
-	seen  int // pieces of data that have met a fault
+	cuts  int  // connections that a fault has ended
+	seen  int  // pieces of data that have met a fault
+	owed  bool // the fault is to end a connection, and none was open
 }
 
 // link is one connection through a proxy.
@@ -156,6 +157,10 @@ func (p *proxy) pass(l *link, to *net.TCPConn, way int, data []byte) bool {
 		left = [2]int{f.up, f.down}[way] - l.passed[way]
 		l.passed[way] += len(data)
 	}
+	endNow := p.owed && way == up
+	if endNow {
+		p.owed = false
+	}
 	p.mu.Unlock()
 	if f.halfOpen {
 		<-l.ended
@@ -172,6 +177,9 @@ func (p *proxy) pass(l *link, to *net.TCPConn, way int, data []byte) bool {
 	if _, err := to.Write(data); err != nil {
 		p.endLate(l)
 		return false
+	}
+	if endNow {
+		p.endServer(l)
 	}
 	return true
 }
@@ -231,19 +239,25 @@ func (p *proxy) inject(f fault) {
 	case f.cut:
 		p.each(p.reset)
 	case f.lateEnd > 0:
-		p.each(func(l *link) {
-			p.mu.Lock()
-			p.cuts++
-			p.mu.Unlock()
-			_ = l.server.Close() // its relay sees that
-		})
+		p.each(p.endServer)
+		p.mu.Lock()
+		p.owed = p.cuts == 0
+		p.mu.Unlock()
 	}
+}
+
+// endServer ends a link's server side. Its relay sees that, and ends the other.
+func (p *proxy) endServer(l *link) {
+	p.mu.Lock()
+	p.cuts++
+	p.mu.Unlock()
+	_ = l.server.Close() // it may be closed already
 }
 
 // heal ends the fault.
 func (p *proxy) heal() {
 	p.mu.Lock()
-	p.fault = fault{}
+	p.fault, p.owed = fault{}, false
 	p.mu.Unlock()
 	p.each(func(l *link) {
 		p.mu.Lock()
