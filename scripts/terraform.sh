@@ -2,7 +2,7 @@
 # Checks terraform/ without touching a cloud: format, names and types, and the
 # plans of its tests. Providers come from wherever TF_CLI_CONFIG_FILE says, or
 # from the registry; where there is no Terraform, or no way to a registry, it
-# says that it skips.
+# says that it skips, and fails if FOLLOWUP_REQUIRE_TERRAFORM is set.
 #
 # Everything happens in a copy, so that the lock file and the working folder of
 # somebody who deploys from here stay as they are.
@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 
 skip() {
 	echo "terraform: SKIPPED: $1" >&2
-	exit 0
+	[ -z "${FOLLOWUP_REQUIRE_TERRAFORM:-}" ]
+	exit
 }
 
 command -v terraform >/dev/null || skip "there is no terraform here (https://developer.hashicorp.com/terraform/install)"
