@@ -58,13 +58,17 @@ resource "google_project_iam_member" "project" {
 }
 
 # Both functions make tasks and delete them: execute does when a task comes too
-# early for a booking that has moved.
+# early for a booking that has moved. They look whether a task whose name is taken
+# is still there; viewer is the smallest role with cloudtasks.tasks.get.
+# https://cloud.google.com/iam/docs/roles-permissions/cloudtasks
 resource "google_cloud_tasks_queue_iam_member" "queue" {
   for_each = {
     "schedule creates" = { account = "schedule", role = "roles/cloudtasks.enqueuer" }
     "schedule deletes" = { account = "schedule", role = "roles/cloudtasks.taskDeleter" }
+    "schedule looks"   = { account = "schedule", role = "roles/cloudtasks.viewer" }
     "execute creates"  = { account = "execute", role = "roles/cloudtasks.enqueuer" }
     "execute deletes"  = { account = "execute", role = "roles/cloudtasks.taskDeleter" }
+    "execute looks"    = { account = "execute", role = "roles/cloudtasks.viewer" }
     "doctor looks"     = { account = "doctor", role = "roles/cloudtasks.viewer" }
   }
 

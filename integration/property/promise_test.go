@@ -110,8 +110,7 @@ func (r *run) checkRow(b *booking, task followup.Task) {
 
 // end stops the faults and lets time go by fairly: every booking whose time comes
 // has an end, with a reason, a lease, a grace and two sweeps later. All of a task's
-// retries lie within that. One whose next task came and went before the row could
-// name it waits for a grace more: TestATaskThatCameTooSoonCostsAnotherGrace.
+// retries lie within that.
 func (r *run) end() {
 	r.t.Helper()
 	r.agent.behave()
@@ -125,14 +124,8 @@ func (r *run) end() {
 	r.pass(last.Sub(r.now()) + r.rules.Lease + r.rules.Grace + time.Second)
 	r.sweep()
 	r.settle()
-	for _, more := range []time.Duration{sweepEvery, r.rules.Grace} {
-		if !slices.ContainsFunc(r.rows(), func(row followup.Booking) bool { return open(row.Task) }) {
-			break
-		}
-		if more == r.rules.Grace {
-			r.tooSoon.Add(1)
-		}
-		r.pass(more)
+	if slices.ContainsFunc(r.rows(), func(row followup.Booking) bool { return open(row.Task) }) {
+		r.pass(sweepEvery)
 		r.sweep()
 		r.settle()
 	}

@@ -52,7 +52,6 @@ type world struct {
 	log        *runLog
 	leads      map[uuid.UUID]uuid.UUID // a tenant's bookings are all with one
 	begun      int                     // runs
-	tooSoon    atomic.Int64            // runs that took a grace more, because a task came too soon
 
 	// copies is how often the next dispatch goes out, unless that is once.
 	copies atomic.Int32

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tasks"
 )
 
 // Store is what reconcile needs of the database.
@@ -26,6 +27,8 @@ type Store interface {
 
 // Queue is what reconcile needs of Cloud Tasks.
 type Queue interface {
+	// CreateScheduledHTTPTask creates the task of next. With tasks.ErrNameUsed, the
+	// next revision is to be tried.
 	CreateScheduledHTTPTask(ctx context.Context, b followup.Booking, next followup.Task) (name string, err error)
 	Delete(ctx context.Context, name string) error
 }
@@ -84,11 +87,9 @@ func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followu
 	switch d.Effect {
 	case followup.Update:
 	case followup.Arm:
-		name, err := r.createTask(ctx, b, d.Next)
-		if err != nil {
+		if d.Next, err = r.arm(ctx, b, d.Next); err != nil {
 			return false, err
 		}
-		d.Next.Name = name
 	default:
 		return false, fmt.Errorf("carry out %q for booking %s: not an effect on row and task", d.Effect, b.Ref)
 	}
@@ -102,6 +103,35 @@ func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followu
 		"task_revision", d.Next.Revision, "due_at", d.Next.DueAt)...)
 	r.Drop(ctx, b.Ref, d)
 	return true, nil
+}
+
+// names is how many of a row's next names may be used up before the plan is
+// stored under one of them all the same. Then the row has gone on to a new
+// revision at least, and the sweep finds it overdue after the grace.
+const names = 8
+
+// arm creates the task of a plan. A planner that died between its task and its
+// UPDATE, or lost the row to a rival, leaves a task that the row never names; once
+// that has fired, its name, which is the row's next, cannot be used again for up
+// to a day. Revisions only have to grow, so the next one does as well.
+func (r *Reconciler) arm(ctx context.Context, b followup.Booking, next followup.Task) (followup.Task, error) {
+	for tried := 1; ; tried++ {
+		name, err := r.createTask(ctx, b, next)
+		switch {
+		case err == nil:
+			next.Name = name
+			return next, nil
+		case !errors.Is(err, tasks.ErrNameUsed):
+			return next, err
+		}
+		r.log.InfoContext(ctx, "the task's name is used up", "event", "task_name_used",
+			"tenant_id", b.TenantID.String(), "booking_id", b.BookingID.String(), "task_revision", next.Revision)
+		if tried == names {
+			next.Name = name
+			return next, nil
+		}
+		next.Revision++
+	}
 }
 
 // Drop deletes the task that a decision has made superfluous, best effort: if

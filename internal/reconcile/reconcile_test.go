@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -167,6 +168,65 @@ func TestATaskThatCannotBeDeletedIsOnlyLogged(t *testing.T) {
 	lines := w.log.Events("task_delete_failed")
 	if len(lines) != 1 || lines[0]["severity"] != "WARNING" || lines[0]["booking_id"] != b.BookingID.String() {
 		t.Errorf("logged %v", lines)
+	}
+}
+
+// spend uses up the names of a booking's next n tasks, as planners do who create
+// a task and lose the row.
+func (w *world) spend(t *testing.T, b followup.Booking, n int) {
+	t.Helper()
+	d := functiontest.Rules().Plan(&b, time.Now())
+	for range n {
+		name, err := w.queue.Client.CreateScheduledHTTPTask(t.Context(), b, d.Next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.queue.Client.Delete(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+		d.Next.Revision++
+	}
+}
+
+func TestANameThatIsUsedUpIsPassedOver(t *testing.T) {
+	t.Parallel()
+	for _, spent := range []int{1, 2, 7} {
+		t.Run(strconv.Itoa(spent), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			b := w.scheduledAndMoved(t)
+			w.spend(t, b, spent)
+			if _, err := w.reconciler(t).Booking(t.Context(), b.Ref); err != nil {
+				t.Fatal(err)
+			}
+			after := w.Row(b.Ref)
+			if want := b.Task.Revision + 1 + spent; after.Task.Revision != want || after.Task.Status != followup.Scheduled {
+				t.Errorf("the row is %+v, want revision %d", after.Task, want)
+			}
+			if w.queue.Named(after.Task.Name) == nil || len(w.queue.List()) != 1 {
+				t.Errorf("the task %s is not there, or another is", after.Task.Name)
+			}
+			if n := len(w.log.Events("task_name_used")); n != spent {
+				t.Errorf("it is logged %d times", n)
+			}
+		})
+	}
+}
+
+func TestARowGoesOnToANewRevisionHoweverManyNamesAreUsedUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.scheduledAndMoved(t)
+	w.spend(t, b, 20)
+	if _, err := w.reconciler(t).Booking(t.Context(), b.Ref); err != nil {
+		t.Fatal(err)
+	}
+	after := w.Row(b.Ref)
+	if after.Task.Status != followup.Scheduled || after.Task.Revision != b.Task.Revision+8 || after.Task.Key != b.Key() {
+		t.Errorf("the row is %+v", after.Task)
+	}
+	if n := strings.Count(w.taken(), "create"); n != 8 {
+		t.Errorf("%d tasks were tried", n)
 	}
 }
 

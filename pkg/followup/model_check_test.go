@@ -1,7 +1,5 @@
 package followup
 
-import "math/bits"
-
 // The invariants. They are said in the model's own words and ask none of the
 // functions under test, but for the fair end of a row, which carries out what
 // they say.
@@ -138,7 +136,7 @@ type modelRest struct {
 // fault; from then on sweeps come, tasks fire once and in time, and the voice
 // agent answers. The row must reach an end within lease, grace and two sweeps.
 // A name that the row would use next, but that whoever died has created a task
-// under which was then lost, too, counts as created: that costs a grace more.
+// under which was then lost, too, is passed over.
 //
 // It is asked in every state, so in those, too, in which whoever was in flight
 // has done his next step, or a lost task has fired after all.
@@ -159,8 +157,7 @@ func (m *model) ends(rest modelRest) bool {
 	if m.paused {
 		return true // nothing has to end meanwhile
 	}
-	usedUp := bits.OnesCount8(rest.tasks[rest.row.slot-1] >> (rest.row.revision + 1))
-	deadline := max(rest.now, m.times[rest.row.slot-1]) + modelFairSteps + modelTime(usedUp)*modelGraceSteps
+	deadline := max(rest.now, m.times[rest.row.slot-1]) + modelFairSteps
 	var task modelDesk // the one that is there: what it was created for
 	for row, now := rest.row, rest.now; ; now++ {
 		for range modelFairRounds {
@@ -173,15 +170,19 @@ func (m *model) ends(rest modelRest) bool {
 				continue
 			}
 			created, wrong := m.create(&rest.tasks, row)
+			for !created && wrong == "" && m.without.flags&(modelNamesWithoutRevision|modelTakesUsedNames) == 0 {
+				row.revision++ // the name is used up
+				created, wrong = m.create(&rest.tasks, row)
+			}
 			if wrong == outOfBounds {
 				m.beyond++
 				return true
 			}
 			if created {
-				task = modelDesk{created: true, seen: row}
+				task = modelDesk{created: 1, seen: row}
 			}
 		}
-		if task.created && task.seen.due <= now {
+		if task.created > 0 && task.seen.due <= now {
 			row, task = m.delivered(row, task, now)
 		}
 		if m.isAtItsEnd(row, now) {

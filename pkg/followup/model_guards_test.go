@@ -54,6 +54,7 @@ func withoutInAdmit(rules ...Rule) []admitLine {
 var theGuards = []missed{
 	{modelGuards{name: "revision: stale tasks are not told apart", admit: withoutInAdmit(RuleStale)}, oneAct, wrongStopped},
 	{modelGuards{name: "revision: not part of a task's name", flags: modelNamesWithoutRevision}, oneAct, wrongNeverEnds},
+	{modelGuards{name: "revision: a name that is used up is not passed over", flags: modelTakesUsedNames}, oneAct, wrongNeverEnds},
 	{modelGuards{name: "attempt fence: a finish does not say of which attempt", unfenced: colAttempts | colClaimedAt}, rivals, wrongTwice},
 	{modelGuards{name: "attempt fence: a plan does not look at the attempts", unchecked: colAttempts}, oneAct, wrongSettled},
 	{modelGuards{name: "attempt fence: a finish knows its attempt by the number alone", unfenced: colClaimedAt}, rivals, wrongTwice},

@@ -25,6 +25,7 @@ type modelScenario struct {
 	desks       int
 	acts        uint8
 	faults      uint8
+	spent       uint8 // names of tasks that prove to be used up
 }
 
 // modelGuards are the guards that are taken out of the model, to see that it
@@ -47,6 +48,7 @@ const (
 	modelDialsInDoubt         modelFlaw = 1 << iota // although the claim's COMMIT is unclear
 	modelKeyPerAttempt                              // another Idempotency-Key for each attempt
 	modelNamesWithoutRevision                       // of tasks
+	modelTakesUsedNames                             // of tasks, for created
 )
 
 // column is a set of columns that an UPDATE compares.
@@ -109,7 +111,7 @@ func newModel(scenario modelScenario, without modelGuards) *model {
 }
 
 func (m *model) start() modelState {
-	s := modelState{row: modelRow{slot: 1}, now: m.from, acts: m.acts, faults: m.faults}
+	s := modelState{row: modelRow{slot: 1}, now: m.from, acts: m.acts, faults: m.faults, spent: m.spent}
 	if m.elsewhere {
 		s.row.state, s.stopped = modelByOthers, true
 	}

@@ -175,7 +175,7 @@ var modelOutcomes = map[uint8]Outcome{
 // modelDesk is a plan that is not stored yet.
 type modelDesk struct {
 	kind    uint8
-	created bool      // its task
+	created uint8     // 0: no task yet; n: one of the n-th revision from that of the plan
 	ticket  uint8     // the revision of the task that is put off
 	at      modelTime // when the row was read
 	seen    modelRow
@@ -199,6 +199,7 @@ type modelState struct {
 	now     modelTime
 	acts    uint8 // that LAD and persons may still do
 	faults  uint8 // that may still happen
+	spent   uint8 // names that may still prove to be used up
 	claims  uint8 // that were ever decided
 	rung    [modelSlots]uint8
 	answers uint8             // bits: the claims whose call was made
@@ -226,12 +227,8 @@ func (w modelWorker) bytes() [5]byte {
 }
 
 func (d modelDesk) bytes() [14]byte {
-	b := [14]byte{d.kind, 0, d.ticket, byte(d.at), byte(d.seen.slot), d.seen.withdrawn, d.seen.state, d.seen.revision,
+	return [14]byte{d.kind, d.created, d.ticket, byte(d.at), byte(d.seen.slot), d.seen.withdrawn, d.seen.state, d.seen.revision,
 		d.seen.attempts, byte(d.seen.key), byte(d.seen.planned), byte(d.seen.due), byte(d.seen.claimed), byte(d.seen.executed)}
-	if d.created {
-		b[1] = 1
-	}
-	return b
 }
 
 func (s *modelState) locked() bool {

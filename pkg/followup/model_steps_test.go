@@ -146,7 +146,8 @@ func (d modelDesk) keyOfTicket() modelSlot {
 }
 
 // desk creates the task of its plan, then stores the plan if the row has not
-// moved, and otherwise forgets it.
+// moved, and otherwise forgets it. A name that was ever used may be used up, and
+// then the next revision's is tried.
 func (out *stepper) desk(i int) {
 	d := out.from.desks[i]
 	if d.kind == modelFree {
@@ -154,16 +155,25 @@ func (out *stepper) desk(i int) {
 	}
 	a := out.planOn(d)
 	name := modelStepName{who: uint8(i), kind: d.kind}
-	if a.effect == Arm && !d.created {
-		s := out.from
-		s.desks[i].created = true
-		name.verb, name.slot, name.number = verbCreate, a.next.key, a.next.revision
-		_, wrong := out.create(&s.tasks, a.next)
-		if wrong == "" {
-			wrong = out.wrongToCreate(d)
+	if a.effect == Arm && d.created == 0 {
+		name.verb, name.slot = verbCreate, a.next.key
+		for s := out.from; ; s.spent-- {
+			from := s
+			s.desks[i].created++
+			name.number = a.next.revision
+			created, wrong := out.create(&s.tasks, a.next)
+			if wrong == "" {
+				wrong = out.wrongToCreate(d)
+			}
+			out.add(s, name, wrong)
+			if created || wrong != "" || from.spent == 0 {
+				return
+			}
+			a.next.revision++
 		}
-		out.add(s, name, wrong)
-		return
+	}
+	if d.created > 0 {
+		a.next.revision += d.created - 1
 	}
 	s := out.from
 	s.desks[i] = modelDesk{}

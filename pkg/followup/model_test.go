@@ -54,7 +54,10 @@ var modelScenarios = []struct {
 	{always, modelScenario{name: "a call that somebody else has cancelled", times: dueNow, from: 1, to: 3, elsewhere: true, workers: 1, desks: 1, acts: 1, faults: 1}},
 	{always, modelScenario{name: "dialling is paused", times: dueNow, from: 1, to: 3, paused: true, workers: 1, desks: 1, acts: 1, faults: 1}},
 	{always, modelScenario{name: "no phone number", times: dueNow, from: 1, to: 3, unreachable: true, workers: 1, desks: 1, acts: 1, faults: 1}},
+	{always, modelScenario{name: "a used name", times: dueNow, from: 1, to: 3, workers: 1, desks: 1, acts: 1, faults: 1, spent: 1}},
 
+	{withoutRace, modelScenario{name: "a used name, two planners", times: dueNow, from: 1, to: 2, workers: 1, desks: 2, acts: 1, faults: 1, spent: 1}},
+	{withoutRace, modelScenario{name: "two used names, two executions", times: dueNow, from: 1, to: 3, workers: 2, desks: 1, faults: 1, spent: 2}},
 	{withoutRace, modelScenario{name: "three acts of LAD and persons, lasting", times: dueNow, from: 1, to: 2, workers: 1, desks: 2, acts: 3, persons: true}},
 	{withoutRace, modelScenario{name: "two planners, two executions", times: dueNow, from: 1, to: 3, workers: 2, desks: 2, acts: 1, faults: 1}},
 	{withoutRace, modelScenario{name: "two acts of LAD and persons, two faults", times: dueNow, from: 1, to: 2, workers: 2, desks: 1, acts: 2, faults: 2, persons: true}},
@@ -65,6 +68,8 @@ var modelScenarios = []struct {
 	{long, modelScenario{name: "three times, two executions", times: []modelTime{1, 2, 3}, from: 1, to: 3, workers: 2, desks: 1, acts: 2, faults: 1}},
 	{long, modelScenario{name: "two acts of LAD and persons, two faults, lasting", times: dueNow, from: 1, to: 3, workers: 2, desks: 1, acts: 2, faults: 2, persons: true}},
 	{long, modelScenario{name: "two acts of LAD, lasting", times: dueNow, from: 1, to: 4, workers: 2, desks: 1, acts: 2, faults: 1}},
+	{long, modelScenario{name: "a used name, two planners, two executions", times: dueNow, from: 1, to: 3, workers: 2, desks: 2, acts: 1, faults: 1, spent: 1}},
+	{long, modelScenario{name: "an idempotent agent and a used name", times: dueNow, from: 1, to: 3, workers: 2, desks: 1, acts: 1, faults: 1, spent: 1, idempotent: true}},
 	{long, modelScenario{name: "an idempotent agent, one act, one fault", times: dueNow, from: 1, to: 4, workers: 2, desks: 1, acts: 1, faults: 1, idempotent: true}},
 	{long, modelScenario{name: "an idempotent agent, one act, two faults", times: dueNow, from: 1, to: 3, workers: 2, desks: 1, acts: 1, faults: 2, idempotent: true}},
 }

@@ -82,11 +82,21 @@ func retrying() gax.CallOption {
 	})
 }
 
+// ErrNameUsed: there was a task of this name, it is gone, and Cloud Tasks does not
+// allow another one yet (cloudtaskspb, CreateTaskRequest.task, "Task
+// De-duplication").
+var ErrNameUsed = errors.New("the task's name is used up")
+
 // CreateScheduledHTTPTask creates the task that calls b at next.DueAt and
-// returns its resource name. If a task of that name is or was there already,
-// that is success: the name is made of the call's key and revision, so it is
-// this very task, created by an attempt whose answer was lost or by a rival
-// who reads the same row.
+// returns its resource name. If a task of that name is there already, that is
+// success: the name is made of the call's key and revision, so it is this very
+// task, created by an attempt whose answer was lost or by a rival who reads the
+// same row.
+//
+// If that task is known to be gone, the error is ErrNameUsed, and the name comes
+// with it: the task has fired, or somebody has deleted it. To know that takes the
+// permission cloudtasks.tasks.get; whatever keeps Cloud Tasks from telling counts
+// as success.
 func (c *Client) CreateScheduledHTTPTask(ctx context.Context, b followup.Booking, next followup.Task) (string, error) {
 	body, err := json.Marshal(NewPayload(b, next))
 	if err != nil {
@@ -113,10 +123,22 @@ func (c *Client) CreateScheduledHTTPTask(ctx context.Context, b followup.Booking
 			}},
 		},
 	}, retrying())
-	if err != nil && status.Code(err) != codes.AlreadyExists {
+	switch {
+	case err == nil:
+		return name, nil
+	case status.Code(err) != codes.AlreadyExists:
 		return "", fmt.Errorf("create task %s: %w", name, err)
+	case c.gone(ctx, name):
+		return name, fmt.Errorf("create task %s: %w", name, ErrNameUsed)
+	default:
+		return name, nil
 	}
-	return name, nil
+}
+
+// gone reports whether Cloud Tasks says that it does not have a task.
+func (c *Client) gone(ctx context.Context, name string) bool {
+	_, err := c.api.GetTask(ctx, &cloudtaskspb.GetTaskRequest{Name: name}, retryingBriefly())
+	return status.Code(err) == codes.NotFound
 }
 
 // Delete deletes the task of that resource name. One that is not there any

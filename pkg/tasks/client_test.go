@@ -91,7 +91,7 @@ func TestEachRevisionAndEachTimeHasATaskOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestANameThatIsOrWasInUseCountsAsCreated(t *testing.T) {
+func TestATaskThatIsThereAlreadyCountsAsCreated(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	b, next := armed()
@@ -101,14 +101,51 @@ func TestANameThatIsOrWasInUseCountsAsCreated(t *testing.T) {
 	}
 	second, err := f.CreateScheduledHTTPTask(t.Context(), b, next)
 	if err != nil || second != first || f.tasks() != 1 {
-		t.Errorf("while it is there: %q, error %v, %d tasks", second, err, f.tasks())
+		t.Errorf("%q, error %v, %d tasks", second, err, f.tasks())
+	}
+}
+
+func TestANameWhoseTaskIsGoneIsUsedUp(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	b, next := armed()
+	first, err := f.CreateScheduledHTTPTask(t.Context(), b, next)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := f.Delete(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	third, err := f.CreateScheduledHTTPTask(t.Context(), b, next)
-	if err != nil || third != first || f.tasks() != 0 {
-		t.Errorf("when it is gone: %q, error %v, %d tasks", third, err, f.tasks())
+	again, err := f.CreateScheduledHTTPTask(t.Context(), b, next)
+	if !errors.Is(err, ErrNameUsed) || !strings.Contains(err.Error(), first) || again != first {
+		t.Errorf("%q, error %v", again, err)
+	}
+	next.Revision++
+	if _, err := f.CreateScheduledHTTPTask(t.Context(), b, next); err != nil || f.tasks() != 1 {
+		t.Errorf("the next revision: error %v, %d tasks", err, f.tasks())
+	}
+}
+
+func TestANameIsNotUsedUpUnlessCloudTasksSaysSo(t *testing.T) {
+	t.Parallel()
+	for _, code := range []codes.Code{codes.PermissionDenied, codes.Unimplemented, codes.Unavailable, codes.Internal} {
+		t.Run(code.String(), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			b, next := armed()
+			first, err := f.CreateScheduledHTTPTask(t.Context(), b, next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Delete(t.Context(), first); err != nil {
+				t.Fatal(err)
+			}
+			f.faults.set(append([]fault{{}}, repeated(fault{code: code}, 5)...)...) // create goes through, get does not
+			again, err := f.CreateScheduledHTTPTask(t.Context(), b, next)
+			if err != nil || again != first || f.faults.seen() < 2 {
+				t.Errorf("%q, error %v after %d requests", again, err, f.faults.seen())
+			}
+		})
 	}
 }
 
@@ -174,7 +211,7 @@ func TestAnAnswerThatIsLostLeavesOneTask(t *testing.T) {
 	b, next := armed()
 	f.faults.set(fault{code: codes.Unavailable, applied: true})
 	name, err := f.CreateScheduledHTTPTask(t.Context(), b, next)
-	if err != nil || f.faults.seen() != 2 {
+	if err != nil || f.faults.seen() != 3 { // the third asks whether it is still there
 		t.Fatalf("create: %d requests, error %v", f.faults.seen(), err)
 	}
 	if f.stored(name) == nil || f.tasks() != 1 {

@@ -51,11 +51,13 @@ run "each_account_has_these_rights_and_no_other" {
     condition = toset([for g in google_cloud_tasks_queue_iam_member.queue : "${split("@", g.member)[0]} ${g.role} ${g.name}"]) == toset([
       "serviceAccount:followup-schedule roles/cloudtasks.enqueuer follow-up-calls",
       "serviceAccount:followup-schedule roles/cloudtasks.taskDeleter follow-up-calls",
+      "serviceAccount:followup-schedule roles/cloudtasks.viewer follow-up-calls",
       "serviceAccount:followup-execute roles/cloudtasks.enqueuer follow-up-calls",
       "serviceAccount:followup-execute roles/cloudtasks.taskDeleter follow-up-calls",
+      "serviceAccount:followup-execute roles/cloudtasks.viewer follow-up-calls",
       "serviceAccount:followup-doctor roles/cloudtasks.viewer follow-up-calls",
     ])
-    error_message = "The grants on the queue are not the expected ones: both functions create and delete tasks."
+    error_message = "The grants on the queue are not the expected ones: both functions create, delete and look at tasks."
   }
   assert {
     condition = toset([for g in google_service_account_iam_member.acts_as_invoker : "${g.member} ${g.role} ${g.service_account_id}"]) == toset([
