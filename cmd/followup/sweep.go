@@ -129,6 +129,16 @@ func (s *watchedStore) Tenants(ctx context.Context) ([]uuid.UUID, error) {
 	return tenants, err
 }
 
+// Concerned implements schedule.Store. A concern that nobody gives rise to is
+// done with it.
+func (s *watchedStore) Concerned(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]tenantdb.Concern, error) {
+	concerns, err := s.DB.Concerned(ctx, tenant, rules)
+	for range len(tenantdb.Concerns) - len(concerns) {
+		s.bar.step()
+	}
+	return concerns, err
+}
+
 // Candidates implements schedule.Store. A page that is not full is the last one
 // of its concern.
 func (s *watchedStore) Candidates(ctx context.Context, tenant uuid.UUID, c tenantdb.Concern, rules followup.Rules, after tenantdb.Cursor, limit int) ([]followup.Ref, tenantdb.Cursor, error) {

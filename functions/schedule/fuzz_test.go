@@ -41,6 +41,11 @@ func (e *empty) Update(context.Context, followup.Booking, followup.Task) (bool, 
 	return false, nil
 }
 
+func (e *empty) Concerned(context.Context, uuid.UUID, followup.Rules) ([]tenantdb.Concern, error) {
+	e.called = "Concerned"
+	return nil, nil
+}
+
 func (e *empty) Candidates(context.Context, uuid.UUID, tenantdb.Concern, followup.Rules, tenantdb.Cursor, int) ([]followup.Ref, tenantdb.Cursor, error) {
 	e.called = "Candidates"
 	return nil, tenantdb.Cursor{}, nil

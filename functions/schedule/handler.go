@@ -25,6 +25,7 @@ import (
 type Store interface {
 	reconcile.Store
 	Tenants(ctx context.Context) ([]uuid.UUID, error)
+	Concerned(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]tenantdb.Concern, error)
 	Candidates(ctx context.Context, tenant uuid.UUID, c tenantdb.Concern, rules followup.Rules, after tenantdb.Cursor, limit int) ([]followup.Ref, tenantdb.Cursor, error)
 }
 

@@ -88,19 +88,30 @@ func (h *Handler) sweepTenant(ctx context.Context, tenant uuid.UUID) Swept {
 		return swept
 	}
 	swept.Tenants = 1
-	for _, concern := range tenantdb.Concerns {
-		if err := h.sweepConcern(ctx, tenant, concern, &swept); err != nil {
-			if ctx.Err() != nil { // no fault of the tenant's
-				swept.Skipped = 1
-				return swept
-			}
-			swept.Broken = 1
-			h.log.ErrorContext(ctx, "the sweep could not look at a tenant",
-				"event", "sweep_tenant_failed", "tenant_id", tenant.String(), "concern", string(concern), "error", err)
-			return swept
-		}
+	err := h.sweepConcerns(ctx, tenant, &swept)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil: // no fault of the tenant's
+		swept.Skipped = 1
+	default:
+		swept.Broken = 1
+		h.log.ErrorContext(ctx, "the sweep could not look at a tenant",
+			"event", "sweep_tenant_failed", "tenant_id", tenant.String(), "error", err)
 	}
 	return swept
+}
+
+func (h *Handler) sweepConcerns(ctx context.Context, tenant uuid.UUID, swept *Swept) error {
+	concerns, err := h.store.Concerned(ctx, tenant, h.rules)
+	if err != nil {
+		return err
+	}
+	for _, concern := range concerns {
+		if err := h.sweepConcern(ctx, tenant, concern, swept); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *Handler) sweepConcern(ctx context.Context, tenant uuid.UUID, concern tenantdb.Concern, swept *Swept) error {

@@ -136,6 +136,12 @@ func (m mortalStore) Tenants(ctx context.Context) ([]uuid.UUID, error) {
 	return tenants, err
 }
 
+func (m mortalStore) Concerned(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]tenantdb.Concern, error) {
+	concerns, err := m.DB.Concerned(ctx, tenant, rules)
+	m.seam.live()
+	return concerns, err
+}
+
 func (m mortalStore) Candidates(ctx context.Context, tenant uuid.UUID, c tenantdb.Concern, rules followup.Rules, after tenantdb.Cursor, limit int) ([]followup.Ref, tenantdb.Cursor, error) {
 	refs, end, err := m.DB.Candidates(ctx, tenant, c, rules, after, limit)
 	m.seam.live()

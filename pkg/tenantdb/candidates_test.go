@@ -222,6 +222,9 @@ func TestAnUnknownTenantGivesRiseToNoConcern(t *testing.T) {
 	if _, _, err := f.DB.Candidates(t.Context(), tenantdbtest.TenantA, "worry", rules(), tenantdb.Cursor{}, 10); err == nil {
 		t.Error("a concern that does not exist is answered")
 	}
+	if concerns, err := f.DB.Concerned(t.Context(), uuid.New(), rules()); err != nil || len(concerns) != 0 {
+		t.Errorf("%v, error %v", concerns, err)
+	}
 }
 
 // The indexes are those of migration 002.

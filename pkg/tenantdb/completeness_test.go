@@ -32,10 +32,18 @@ func TestTheSweepFindsEveryRowThatPlanWouldChange(t *testing.T) {
 		defer f.LAD(t, tenant, `DELETE FROM lead_bookings`)
 		f.LAD(t, tenant, writeKeys)
 		found := map[followup.Ref][]tenantdb.Concern{}
+		var some []tenantdb.Concern
 		for _, c := range tenantdb.Concerns {
-			for _, ref := range candidates(t, f.DB, tenant, c, d.rules, 100) {
+			refs := candidates(t, f.DB, tenant, c, d.rules, 100)
+			if len(refs) > 0 {
+				some = append(some, c)
+			}
+			for _, ref := range refs {
 				found[ref] = append(found[ref], c)
 			}
+		}
+		if concerned, err := f.DB.Concerned(t.Context(), tenant, d.rules); err != nil || !slices.Equal(concerned, some) {
+			r.Fatalf("asked at once it is %v, one by one %v (%v)", concerned, some, err)
 		}
 		for _, ref := range refs {
 			b, now := f.Read(t, ref)

@@ -64,6 +64,10 @@ func questions(b followup.Booking) map[string]func(context.Context, *tenantdb.DB
 			return len(status) == 2, err
 		},
 	}
+	all["Concerned"] = func(ctx context.Context, db *tenantdb.DB) (bool, error) {
+		concerns, err := db.Concerned(ctx, tenant, rules())
+		return len(concerns) > 0, err
+	}
 	for name, filter := range map[string]tenantdb.Filter{
 		"List":           {},
 		"List, filtered": {Statuses: []followup.TaskStatus{followup.Scheduled, followup.Failed}, DueFrom: from, DueBefore: before, Open: true},

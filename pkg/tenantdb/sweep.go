@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"lad.internal/followup/pkg/followup"
@@ -94,6 +95,36 @@ type Cursor struct {
 	id uuid.UUID
 }
 
+// Concerned lists the concerns to which some booking of a tenant gives rise, in
+// the order of Concerns. It asks about all of them in one transaction: most
+// tenants have nothing to do in most minutes, and should cost next to nothing.
+func (db *DB) Concerned(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Concern, error) {
+	var found []Concern
+	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+		args, err := db.sweepArgs(ctx, tx, tenant, rules, Cursor{}, 1)
+		if err != nil {
+			return err
+		}
+		questions := &pgx.Batch{}
+		for _, c := range Concerns {
+			questions.Queue(concernSQL[c], args).Exec(func(rows pgconn.CommandTag) error {
+				if rows.RowsAffected() > 0 {
+					found = append(found, c)
+				}
+				return nil
+			})
+		}
+		return tx.SendBatch(ctx, questions).Close()
+	})
+	if errors.Is(err, errUnknownTenant) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask what concerns tenant %s: %w", tenant, err)
+	}
+	return found, nil
+}
+
 // Candidates lists the next page of at most limit bookings of a tenant that
 // give rise to a concern, in a stable order, and where the page ended: a row
 // that a sweep leaves as it is does not keep the sweep from those behind it.
@@ -102,21 +133,13 @@ func (db *DB) Candidates(ctx context.Context, tenant uuid.UUID, c Concern, rules
 	if !ok {
 		return nil, after, fmt.Errorf("list candidates: no such concern %q", c)
 	}
-	if !after.at.Valid {
-		after.at = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
-	}
 	var page []Cursor
 	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
-		var now time.Time
-		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
-			return fmt.Errorf("read clock: %w", err)
+		args, err := db.sweepArgs(ctx, tx, tenant, rules, after, limit)
+		if err != nil {
+			return err
 		}
-		now = db.clock(now)
-		rows, err := tx.Query(ctx, sql, pgx.NamedArgs{
-			"tenant": tenant, "at": after.at, "id": after.id, "limit": limit,
-			"kinds": rules.Kinds(), "since": rules.ActiveSince,
-			"horizon": now.Add(rules.Horizon), "overdue": now.Add(-rules.Grace), "lapsed": now.Add(-rules.Lease),
-		})
+		rows, err := tx.Query(ctx, sql, args)
 		if err != nil {
 			return err
 		}
@@ -139,4 +162,21 @@ func (db *DB) Candidates(ctx context.Context, tenant uuid.UUID, c Concern, rules
 		after = row
 	}
 	return refs, after, nil
+}
+
+// sweepArgs are what the concerns' statements ask with, at the database's time.
+func (db *DB) sweepArgs(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, rules followup.Rules, after Cursor, limit int) (pgx.NamedArgs, error) {
+	var now time.Time
+	if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
+		return nil, fmt.Errorf("read clock: %w", err)
+	}
+	now = db.clock(now)
+	if !after.at.Valid {
+		after.at = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+	}
+	return pgx.NamedArgs{
+		"tenant": tenant, "at": after.at, "id": after.id, "limit": limit,
+		"kinds": rules.Kinds(), "since": rules.ActiveSince,
+		"horizon": now.Add(rules.Horizon), "overdue": now.Add(-rules.Grace), "lapsed": now.Add(-rules.Lease),
+	}, nil
 }
