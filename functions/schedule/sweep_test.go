@@ -22,9 +22,9 @@ func planned(status followup.TaskStatus, reason followup.Reason, more ...func(*f
 	return t
 }
 
-func hourOld(t *followup.Task) {
-	t.ClaimedAt, t.DueAt, t.Attempts = time.Now().Add(-time.Hour), time.Now().Add(-time.Hour), 1
-}
+func hourOld(t *followup.Task) { t.DueAt = time.Now().Add(-time.Hour) }
+
+func claimed(t *followup.Task) { t.ClaimedAt, t.Attempts = time.Now().Add(-time.Hour), 1 }
 
 // changed is the count of a rule in a line of sweep_done.
 func changed(line map[string]any, rule string) int {
@@ -50,8 +50,9 @@ func TestASweepFindsWhatEventsHaveMissed(t *testing.T) {
 		{"pending and due", tenantdb.Due, functiontest.Seed{At: inAnHour}, "", "arm", "scheduled", "", 1, 1},
 		{"pending and too late", tenantdb.Due, functiontest.Seed{At: time.Now().Add(-30 * time.Hour)}, "", "expired", "failed", "expired", 0, 0},
 		{"its task should have come", tenantdb.Overdue, functiontest.Seed{At: hourAgo, Task: planned("scheduled", "", hourOld)}, "", "arm", "scheduled", "", 2, 1},
-		{"not started, and not tried again", tenantdb.Overdue, functiontest.Seed{At: hourAgo, Task: planned("failed", "not_started", hourOld)}, "", "arm", "scheduled", "", 2, 1},
-		{"its claim ended without an outcome", tenantdb.LeaseOver, functiontest.Seed{At: hourAgo, Task: planned("in_progress", "", hourOld)}, "", "lease_over", "failed", "outcome_unknown", 1, 0},
+		{"not started, and not tried again", tenantdb.Overdue, functiontest.Seed{At: hourAgo, Task: planned("failed", "not_started", hourOld, claimed)}, "", "arm", "scheduled", "", 2, 1},
+		{"written over while it was called", tenantdb.Overdue, functiontest.Seed{At: hourAgo, Task: planned("scheduled", "", hourOld, claimed)}, "", "lease_over", "failed", "outcome_unknown", 1, 0},
+		{"its claim ended without an outcome", tenantdb.LeaseOver, functiontest.Seed{At: hourAgo, Task: planned("in_progress", "", hourOld, claimed)}, "", "lease_over", "failed", "outcome_unknown", 1, 0},
 		{"cancelled behind its task's back", tenantdb.NotLive, functiontest.Seed{At: inAnHour, Task: planned("scheduled", "")}, "status = 'cancelled'", "not_live", "cancelled", "booking_cancelled", 1, 0},
 		{"cancelled before it had a task", tenantdb.Withdrawn, functiontest.Seed{At: inAnHour, Status: "cancelled"}, "", "not_live", "cancelled", "booking_cancelled", 0, 0},
 		{"moved", tenantdb.Changed, functiontest.Seed{At: inAnHour, Task: planned("scheduled", "")}, "scheduled_at = scheduled_at + interval '1 hour'", "arm", "scheduled", "", 2, 1},

@@ -19,9 +19,9 @@ func (r Rules) Advice(b Booking, now time.Time) string {
 		return "it is no follow-up: its type is none of FOLLOWUP_BOOKING_TYPES, so no call will be made"
 	case plan.Rule == RuleHistoric:
 		return "it was made and due before FOLLOWUP_ACTIVE_SINCE, " + clockTime(r.ActiveSince) + ", so no call will be made"
-	case t.Status == InProgress && s.leaseOver():
+	case s.unfinished() && s.leaseOver():
 		return "its claim has ended without an outcome: the next sweep settles it"
-	case t.Status == InProgress:
+	case s.unfinished():
 		return "its call is under way: wait for the lease, which is over at " + clockTime(t.ClaimedAt.Add(r.Lease))
 	case t.is(Failed, OutcomeUnknown):
 		return "it may have rung: find out whether it has, then resolve it as called or not called"

@@ -61,7 +61,7 @@ type Task struct {
 	Revision   int       // bumped at every enqueue; fences stale tasks
 	PlannedFor time.Time // the scheduled_at that Key was made for
 	Attempts   int       // claims made for Key; with Revision it fences stale finishes
-	ClaimedAt  time.Time
+	ClaimedAt  time.Time // when the last claim committed; zero while the row waits for a task anew
 	ExecutedAt time.Time
 	CallID     string
 	LastError  string // masked, for people, at most MaxErrorLength characters

@@ -115,6 +115,22 @@ func (s sight) leaseOver() bool {
 	return c.IsZero() || s.now.After(c.Add(s.rules.Lease))
 }
 
+// unfinished: whoever claimed the row has not said what came of it. LAD's services
+// may write any column, so task_status alone does not tell: a row that is made to
+// wait for a task carries no claim, and one that does has been overwritten. The
+// call may be under way, or in doubt.
+func (s sight) unfinished() bool {
+	switch t := s.b.Task; t.Status {
+	case InProgress:
+		return true
+	case Pending, Scheduled:
+		return (t.Reason == "" || t.Reason == OutcomeUnknown) && s.same() &&
+			!t.ClaimedAt.IsZero() && !t.ExecutedAt.Equal(t.ClaimedAt)
+	default:
+		return false
+	}
+}
+
 // overdue: the task should have fired, or come again, by now.
 func (s sight) overdue() bool {
 	return s.now.After(later(s.b.Task.DueAt, s.b.Task.ClaimedAt).Add(s.rules.Grace))

@@ -163,7 +163,7 @@ func isHeld(b Booking) Decision {
 func isParked(b Booking) Decision {
 	next := b.Task
 	next.Status, next.Reason = Pending, ""
-	next.Name, next.DueAt = "", time.Time{}
+	next.Name, next.DueAt, next.ClaimedAt = "", time.Time{}, time.Time{}
 	next.Revision++
 	return Decision{Effect: Update, Rule: RuleBeyond, Next: next, Drop: b.Task.Name}
 }
@@ -174,7 +174,7 @@ func arms(rule Rule, due time.Time) want {
 		next := b.Task
 		next.Status, next.Reason, next.Name = Scheduled, "", ""
 		next.Revision++
-		next.DueAt = due
+		next.DueAt, next.ClaimedAt = due, time.Time{}
 		next.Key, next.PlannedFor = keyFor(b.ScheduledAt), b.ScheduledAt
 		return Decision{Effect: Arm, Rule: rule, Next: next, Drop: b.Task.Name}
 	}

@@ -20,6 +20,7 @@ type modelScenario struct {
 	unreachable bool // the lead has no phone number
 	idempotent  bool // the voice agent deduplicates, and the rules know
 	persons     bool // operators act, too
+	overwrites  bool // LAD writes task_status over, too
 	onlyMoves   bool // LAD neither cancels nor deletes
 	workers     int
 	desks       int
@@ -49,6 +50,7 @@ const (
 	modelKeyPerAttempt                              // another Idempotency-Key for each attempt
 	modelNamesWithoutRevision                       // of tasks
 	modelTakesUsedNames                             // of tasks, for created
+	modelBelievesStatus                             // that somebody has written over
 )
 
 // column is a set of columns that an UPDATE compares.
@@ -134,6 +136,9 @@ func (m *model) booking(r modelRow) Booking {
 	b.Task.PlannedFor = m.timeOf(r.planned)
 	b.Task.ClaimedAt, b.Task.ExecutedAt = r.claimed.time(), r.executed.time()
 	b.Task.Key = m.keyOf(r.key)
+	if m.without.flags&modelBelievesStatus != 0 && (r.state == modelPending || r.state == modelScheduled) {
+		b.Task.ClaimedAt = time.Time{}
+	}
 	return b
 }
 
@@ -288,7 +293,9 @@ func (m *model) holds(w modelWorker, row modelRow) bool {
 	fenced := (un&colRevision != 0 || row.revision == w.revision) &&
 		(un&colAttempts != 0 || row.attempts == w.attempts) &&
 		(un&colClaimedAt != 0 || row.claimed == w.claimed)
-	return fenced && (row.state == modelInProgress || w.phase == modelAccepted && row.state == modelHeld || un&colTaskStatus != 0)
+	ends := row.state == modelInProgress || row.state == modelPending || row.state == modelScheduled ||
+		w.phase == modelAccepted && row.state != modelExecuted
+	return fenced && (ends || un&colTaskStatus != 0)
 }
 
 // finished is the row after a finish, which stores the outcome alone.

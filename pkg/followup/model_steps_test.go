@@ -59,41 +59,6 @@ func (out *stepper) add(to modelState, step modelStepName, wrong string) {
 	out.edges = append(out.edges, modelEdge{to: to.canonical(), step: step, wrong: wrong})
 }
 
-// lad moves, cancels, revives, deletes and restores its booking.
-func (out *stepper) lad() {
-	for i := range out.times {
-		if slot := modelSlot(i + 1); slot != out.from.row.slot && out.mayMoveTo(slot) {
-			s := out.from
-			s.acts--
-			s.row.slot, s.stopped = slot, false
-			out.add(s, modelStepName{verb: verbMove, slot: slot}, "")
-		}
-	}
-	if out.onlyMoves {
-		return
-	}
-	s := out.from
-	s.acts--
-	s.row.withdrawn ^= modelLadCancelled
-	out.add(s, modelStepName{verb: verbCancel, number: s.row.withdrawn & modelLadCancelled}, "")
-	s = out.from
-	s.acts--
-	s.row.withdrawn ^= modelLadDeleted
-	out.add(s, modelStepName{verb: verbDelete, number: s.row.withdrawn & modelLadDeleted}, "")
-}
-
-func (m *model) mayMoveTo(slot modelSlot) bool {
-	if m.targets == nil {
-		return true
-	}
-	for _, t := range m.targets {
-		if t == slot {
-			return true
-		}
-	}
-	return false
-}
-
 // persons look at the row and decide to change it. They say the truth: what the
 // voice agent's records say of the attempt in doubt.
 func (out *stepper) persons() {

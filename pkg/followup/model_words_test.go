@@ -10,6 +10,7 @@ const (
 	verbMove
 	verbCancel
 	verbDelete
+	verbOverwrite
 	verbRead
 	verbCreate
 	verbStore
@@ -94,6 +95,8 @@ func (m *model) tellStep(from modelState, step modelStepName) string {
 			return "LAD restores the booking"
 		}
 		return "LAD deletes the booking"
+	case verbOverwrite:
+		return "LAD writes the task status over as " + string(modelStates[step.number].Status)
 	case verbRead:
 		a := m.ask(modelQuestion{kind: step.kind, row: from.row, now: from.now})
 		if a.effect == Arm {

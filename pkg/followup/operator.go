@@ -83,7 +83,7 @@ func (r Rules) Cancel(b Booking, now time.Time) (Decision, error) {
 	s := r.look(b, now)
 	switch {
 	case plan.Rule == RuleNoFollowUp, plan.Rule == RuleHistoric, plan.Rule == RuleCalled,
-		b.Task.Status == InProgress, b.ScheduledAt.IsZero():
+		s.unfinished(), b.ScheduledAt.IsZero():
 		return r.refuse(b, now)
 	case s.b.Task.open(), plan.Rule == RuleArm, plan.Rule == RuleBeyond:
 		return s.end(RuleOperatorCancel, Cancelled, ByOperator), nil
@@ -98,7 +98,7 @@ func (s sight) reopen(rule Rule) Decision {
 	next := s.b.Task
 	next.Status, next.Reason, next.LastError = Pending, "", ""
 	next.Revision++
-	next.Name, next.DueAt = "", time.Time{}
+	next.Name, next.DueAt, next.ClaimedAt = "", time.Time{}, time.Time{}
 	return Decision{Effect: Update, Rule: rule, Next: next, Drop: s.b.Task.Name}
 }
 

@@ -62,7 +62,7 @@ func reopened(rule Rule) want {
 	return func(b Booking) Decision {
 		next := b.Task
 		next.Status, next.Reason, next.LastError = Pending, "", ""
-		next.Name, next.DueAt = "", time.Time{}
+		next.Name, next.DueAt, next.ClaimedAt = "", time.Time{}, time.Time{}
 		next.Revision++
 		return Decision{Effect: Update, Rule: rule, Next: next, Drop: b.Task.Name}
 	}

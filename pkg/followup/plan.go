@@ -42,10 +42,9 @@ var planTable = []line{
 		func(s sight) bool { return s.untouched() && s.historic() },
 		func(s sight) Decision { return s.keep(RuleHistoric) }},
 	{RuleClaimed,
-		func(s sight) bool { return s.b.Task.Status == InProgress && !s.leaseOver() },
+		func(s sight) bool { return s.unfinished() && !s.leaseOver() },
 		func(s sight) Decision { return s.keep(RuleClaimed) }},
-	{RuleLeaseOver,
-		func(s sight) bool { return s.b.Task.Status == InProgress },
+	{RuleLeaseOver, sight.unfinished,
 		func(s sight) Decision {
 			if s.retryable() {
 				return s.arm(RuleLeaseOver)

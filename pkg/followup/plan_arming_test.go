@@ -54,9 +54,16 @@ func onItsWayCases() []planCase {
 	hour := onTime.Add(time.Hour)
 	long := noon.Add(-time.Hour)
 	edge, gone := noon.Add(-grace), noon.Add(-grace-tick)
+	tried := state(hour, Failed, NotStarted)
 	cases := []planCase{
 		{"scheduled by LAD itself without a time is armed", standard(),
 			booked(onTime, Task{Status: Scheduled, Key: keyFor(onTime)}), arms(RuleArm, noon)},
+		{"not started: the grace counts from the last claim", standard(),
+			booked(hour, tried, dueAt(long), claimedAt(edge)), nothing(RuleOnItsWay)},
+		{"not started: its task is overdue since the last claim", standard(),
+			booked(hour, tried, dueAt(long), claimedAt(gone)), arms(RuleArm, noon.Add(time.Hour))},
+		{"not started: an old claim does not shorten the grace", standard(),
+			booked(hour, tried, dueAt(edge), claimedAt(long)), nothing(RuleOnItsWay)},
 	}
 	for word, task := range map[string]Task{
 		"scheduled":   scheduled(hour),
@@ -68,12 +75,6 @@ func onItsWayCases() []planCase {
 				booked(hour, task, dueAt(edge)), nothing(RuleOnItsWay)},
 			planCase{word + ": its task is overdue", standard(),
 				booked(hour, task, dueAt(gone)), arms(RuleArm, noon.Add(time.Hour))},
-			planCase{word + ": the grace counts from the last claim", standard(),
-				booked(hour, task, dueAt(long), claimedAt(edge)), nothing(RuleOnItsWay)},
-			planCase{word + ": its task is overdue since the last claim", standard(),
-				booked(hour, task, dueAt(long), claimedAt(gone)), arms(RuleArm, noon.Add(time.Hour))},
-			planCase{word + ": an old claim does not shorten the grace", standard(),
-				booked(hour, task, dueAt(edge), claimedAt(long)), nothing(RuleOnItsWay)},
 			planCase{word + ": a task for another time is no use", standard(),
 				booked(hour, task, movedTo(hour.Add(time.Hour))), armsAnew(RuleArm, noon.Add(2*time.Hour))},
 			planCase{word + ": a row without a key is armed", standard(),

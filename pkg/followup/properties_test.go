@@ -57,7 +57,7 @@ func TestPlanComesToRestInTwoStepsAtMost(t *testing.T) {
 func TestPlanIsIdempotentForWhatIsNotClaimed(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		if w.row.Task.Status == InProgress {
+		if w.rules.look(w.row, w.now).unfinished() {
 			return false
 		}
 		d := w.rules.Plan(&w.row, w.now)
@@ -98,7 +98,9 @@ func (w world) mayDial() bool {
 	late := w.now.Sub(promised) > r.MaxLateness
 	tooEarly := b.ScheduledAt.Sub(w.now) > r.LeadTime+5*time.Second
 	called := !task.ExecutedAt.IsZero() && b.ScheduledAt.Sub(task.ExecutedAt) <= r.LeadTime+5*time.Second
-	busy := task.Status == InProgress && (!r.AgentIdempotent || w.now.Sub(task.ClaimedAt) <= r.Lease)
+	overwritten := (task.Status == Pending || task.Status == Scheduled) && (task.Reason == "" || task.Reason == OutcomeUnknown) &&
+		task.Key == b.Key() && !task.ClaimedAt.IsZero() && !task.ExecutedAt.Equal(task.ClaimedAt)
+	busy := (task.Status == InProgress || overwritten) && (!r.AgentIdempotent || w.now.Sub(task.ClaimedAt) <= r.Lease)
 	held := task.Status == Failed && task.Reason == OutcomeUnknown
 	current := w.ticket.Key == b.Key() && w.ticket.Revision >= task.Revision
 	return live && !late && !tooEarly && !called && !busy && !held && current &&

@@ -66,6 +66,7 @@ func (s sight) arm(rule Rule) Decision {
 	}
 	next.Key, next.PlannedFor = s.key, s.b.ScheduledAt
 	next.Name = "" // whoever creates the task fills it in
+	next.ClaimedAt = time.Time{}
 	return Decision{Effect: Arm, Rule: rule, Next: next, Drop: s.b.Task.Name}
 }
 
@@ -86,7 +87,7 @@ func (s sight) park() Decision {
 	next.Status, next.Reason = Pending, ""
 	next.Revision++
 	drop := next.Name
-	next.Name, next.DueAt = "", time.Time{}
+	next.Name, next.DueAt, next.ClaimedAt = "", time.Time{}, time.Time{}
 	return Decision{Effect: Update, Rule: RuleBeyond, Next: next, Drop: drop}
 }
 

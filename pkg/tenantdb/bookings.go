@@ -71,15 +71,17 @@ WHERE tenant_id = $1 AND id = $2
 
 	// finishSQL records an outcome for the very claim that dialled: revision and
 	// attempts name it, and its time tells it from a claim that took the same
-	// number because this one's commit was lost. $8: late truth, an accepted
-	// call whose claim has meanwhile been held as outcome_unknown.
+	// number because this one's commit was lost. Who writes 'pending' or
+	// 'scheduled' over the status leaves the claim, which is still this one's to
+	// end. $8: late truth, an accepted call whose claim has meanwhile been held as
+	// outcome_unknown, or ended by somebody who did not know of the call.
 	finishSQL = `UPDATE followup_bookings SET
 	task_status = $6, task_reason = NULLIF($7, ''), executed_at = $9, call_id = NULLIF($10, ''),
 	last_execution_error = NULLIF($11, '')
 WHERE tenant_id = $1 AND id = $2
 	AND task_revision = $3 AND execution_attempts = $4 AND claimed_at = $5
-	AND (task_status = 'in_progress'
-		OR ($8 AND task_status = 'failed' AND task_reason = 'outcome_unknown'))`
+	AND (task_status IN ('in_progress', 'pending', 'scheduled') OR task_status IS NULL
+		OR ($8 AND task_status <> 'executed'))`
 )
 
 // Booking reads a booking and the database's clock. The booking is nil if the

@@ -83,6 +83,7 @@ func excuse(r followup.Rules, b followup.Booking, d followup.Decision) string {
 		b.Task.Status == followup.Failed && b.Task.Reason != followup.NotStarted
 	live := slices.Contains([]followup.BookingStatus{"pending", "scheduled", "confirmed"}, b.Status) && !b.Deleted && !b.ScheduledAt.IsZero()
 	armed := b.Task.Revision > 0
+	writtenOver := !b.Task.ClaimedAt.IsZero() && (b.Task.Reason == "" || b.Task.Reason == followup.OutcomeUnknown)
 	switch {
 	case armed && !slices.Contains(r.Kinds(), followup.Kind(b.Type)):
 		return "its type was changed after it had been armed"
@@ -90,6 +91,8 @@ func excuse(r followup.Rules, b followup.Booking, d followup.Decision) string {
 		return "it was armed, and then moved to before the start"
 	case d.Rule == followup.RuleCalled && closed && !live:
 		return "it is over on both sides: only what is written of it would change"
+	case writtenOver && (b.Task.Status == followup.Scheduled || time.Until(b.ScheduledAt) > r.Horizon-time.Minute):
+		return "its status was written over, so it is found when it is overdue, or inside the horizon"
 	default:
 		return ""
 	}

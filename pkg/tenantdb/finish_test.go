@@ -106,9 +106,9 @@ func TestFinishOfAnotherTenantsOrOfNoBookingFinishesNothing(t *testing.T) {
 	}
 }
 
-// Late truth: the answer came after the claim had been given up, and the row is
-// still held for that very attempt.
-func TestOnlyAnAcceptedCallSettlesWhatIsHeld(t *testing.T) {
+// Late truth: the answer came after the claim had been given up, or its row had
+// been written over, and the row still carries that very attempt.
+func TestOnlyAnAcceptedCallSettlesWhatSomebodyElseHasEnded(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
 	for _, c := range []struct {
@@ -121,11 +121,16 @@ func TestOnlyAnAcceptedCallSettlesWhatIsHeld(t *testing.T) {
 		{followup.Failed, followup.OutcomeUnknown, "rejected", false},
 		{followup.Failed, followup.OutcomeUnknown, "not started", false},
 		{followup.Failed, followup.OutcomeUnknown, "unknown", false},
-		{followup.Failed, followup.NotStarted, "accepted", false},
-		{followup.Failed, followup.Rejected, "accepted", false},
-		{followup.Failed, "", "accepted", false},
-		{followup.Cancelled, followup.ByOperator, "accepted", false},
-		{followup.Pending, "", "accepted", false},
+		{followup.Failed, followup.NotStarted, "accepted", true},
+		{followup.Failed, "", "accepted", true},
+		{followup.Failed, "", "rejected", false},
+		{followup.Cancelled, "", "accepted", true},
+		{followup.Cancelled, "", "not started", false},
+		{followup.Pending, "", "accepted", true},
+		{followup.Pending, "", "rejected", true},
+		{followup.Scheduled, "", "not started", true},
+		{followup.Scheduled, "", "unknown", true},
+		{followup.Executed, "", "accepted", false},
 		{followup.Executed, "", "rejected", false},
 	} {
 		row, claimed := claimedRow()
