@@ -137,11 +137,12 @@ func TestTheWaitThatTheVoiceAgentAsksForIsPassedOn(t *testing.T) {
 		behaviour voiceagent.Behaviour
 		want      string
 	}{
-		"429 with a wait":    {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: seconds(7)}, "7"},
-		"429 without":        {answering(429), ""},
-		"503 with a wait":    {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 503, RetryAfter: seconds(90)}, "90"},
-		"a rejection":        {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 400, RetryAfter: seconds(7)}, ""},
-		"longer than anyone": {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: seconds(1 << 30)}, "3600"},
+		"429 with a wait":  {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: seconds(7)}, "7"},
+		"429 without":      {answering(429), ""},
+		"503 with a wait":  {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 503, RetryAfter: seconds(90)}, "90"},
+		"a rejection":      {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 400, RetryAfter: seconds(7)}, ""},
+		"half the grace":   {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: seconds(150)}, "150"},
+		"longer than that": {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: seconds(1 << 30)}, "150"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
@@ -151,6 +152,17 @@ func TestTheWaitThatTheVoiceAgentAsksForIsPassedOn(t *testing.T) {
 				t.Errorf("Retry-After is %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// All tenants share the queue's rate: one who is paused must not use it up.
+func TestAPausedTenantsTaskIsAskedToWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.serve(func(p *execute.Parts) { p.Rules.Paused.All = true })
+	b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
+	if got := e.deliver(b, 1); got.status != 409 || got.header.Get("Retry-After") != "150" {
+		t.Errorf("answered %s, Retry-After %q", got, got.header.Get("Retry-After"))
 	}
 }
 

@@ -30,7 +30,7 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 		return answer{status: http.StatusBadGateway, Result: "agent_credentials_failed"}
 	}
 	started := startWatch()
-	a, err := h.Store.Admit(ctx, ref, func(b *followup.Booking, lead followup.Lead, now time.Time) followup.Decision {
+	a, err := h.admit(ctx, ref, func(b *followup.Booking, lead followup.Lead, now time.Time) followup.Decision {
 		return h.Rules.Admit(b, lead, in.ticket, now)
 	})
 	if err != nil {
@@ -46,7 +46,11 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 		return h.dial(context.WithoutCancel(ctx), log, creds, in.traceparent, a, started)
 	case followup.Wait:
 		log.InfoContext(ctx, "the task is to come again", "event", "task_deferred")
-		return answer{status: http.StatusConflict, Result: string(d.Rule)}
+		again := answer{status: http.StatusConflict, Result: string(d.Rule)}
+		if d.Rule == followup.RulePaused {
+			again.retryAfter = h.longestWait()
+		}
+		return again
 	case followup.Arm:
 		return h.rearm(ctx, log, *a.Booking, d)
 	case followup.Update:
@@ -58,6 +62,21 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 	}
 	return answer{status: http.StatusOK, Result: string(d.Rule)}
 }
+
+// admitWithin bounds an admission: above what locks and statements may take, and
+// far below the lease, which a connection that has gone silent would use up.
+const admitWithin = 20 * time.Second
+
+func (h *Handler) admit(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
+	ctx, cancel := context.WithTimeout(ctx, admitWithin)
+	defer cancel()
+	return h.Store.Admit(ctx, ref, decide)
+}
+
+// longestWait is how long a task may be asked to wait: well below the grace, after
+// which the sweep would think it lost and make another. All tenants share the
+// queue's rate, so what cannot dial for long should not come often.
+func (h *Handler) longestWait() time.Duration { return h.Rules.Grace / 2 }
 
 // admissionFailed answers for a claim that did not come about, or may not have.
 func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenantdb.Admission, err error) answer {
@@ -100,8 +119,7 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 		h.giveBack(ctx, log, a, "the function was paused after its claim, so nothing was dialled")
 		return answer{status: http.StatusBadGateway, Result: string(followup.RuleClaimLapsed)}
 	}
-	log.InfoContext(ctx, "calling", "event", "call_started",
-		"dial_lag_ms", claimed.ClaimedAt.Sub(a.Booking.ScheduledAt.Add(-h.Rules.LeadTime)).Milliseconds())
+	log.InfoContext(ctx, "calling", "event", "call_started", "dial_lag_ms", h.lag(a).Milliseconds())
 	call := h.call(ctx, log, a)
 	call.Traceparent = traceparent
 	result := h.agentOf(a.Booking.TenantID).StartCall(ctx, creds, call)
@@ -121,9 +139,19 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 	}
 	log.Log(ctx, level, "called", "event", "call_finished", "detail", report.Detail)
 	if next.Reason == followup.NotStarted {
-		return answer{status: http.StatusBadGateway, Result: string(next.Reason), Detail: report.Detail, retryAfter: result.RetryAfter}
+		return answer{status: http.StatusBadGateway, Result: string(next.Reason), Detail: report.Detail, retryAfter: min(result.RetryAfter, h.longestWait())}
 	}
 	return answer{status: http.StatusOK, Result: string(report.Outcome), Detail: report.Detail}
+}
+
+// lag is how long after its time a call is claimed. That of a booking made for a
+// moment already past is the moment it was made.
+func (h *Handler) lag(a tenantdb.Admission) time.Duration {
+	due := a.Booking.ScheduledAt.Add(-h.Rules.LeadTime)
+	if a.Booking.CreatedAt.After(due) {
+		due = a.Booking.CreatedAt
+	}
+	return a.Decision.Next.ClaimedAt.Sub(due)
 }
 
 // giveBack ends a claim on which nothing was dialled. If it cannot, the lease

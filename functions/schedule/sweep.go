@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -25,6 +26,9 @@ const (
 	// tenantsAtOnce leaves connections of the pool to the events.
 	tenantsAtOnce = 2
 	pageSize      = 100
+	// tenantTurn is after how long a tenant's next page is left to the next tick,
+	// so that a tenant with a backlog does not use up the sweep of all.
+	tenantTurn = 15 * time.Second
 )
 
 func (h *Handler) tick(ctx context.Context, m message) Result {
@@ -88,12 +92,11 @@ func (h *Handler) sweepTenant(ctx context.Context, tenant uuid.UUID) Swept {
 		return swept
 	}
 	swept.Tenants = 1
-	err := h.sweepConcerns(ctx, tenant, &swept)
-	switch {
-	case err == nil:
-	case ctx.Err() != nil: // no fault of the tenant's
+	done, err := h.sweepConcerns(ctx, tenant, &swept)
+	if !done || ctx.Err() != nil {
 		swept.Skipped = 1
-	default:
+	}
+	if err != nil && ctx.Err() == nil { // else it is no fault of the tenant's
 		swept.Broken = 1
 		h.log.ErrorContext(ctx, "the sweep could not look at a tenant",
 			"event", "sweep_tenant_failed", "tenant_id", tenant.String(), "error", err)
@@ -101,49 +104,73 @@ func (h *Handler) sweepTenant(ctx context.Context, tenant uuid.UUID) Swept {
 	return swept
 }
 
-func (h *Handler) sweepConcerns(ctx context.Context, tenant uuid.UUID, swept *Swept) error {
+// sweepConcerns takes the tenant's concerns in turn, a page of each, so that ten
+// thousand bookings of one concern keep no other waiting. One that cannot be
+// answered does not, either. It is not done if the tenant's turn was too short.
+func (h *Handler) sweepConcerns(ctx context.Context, tenant uuid.UUID, swept *Swept) (done bool, failed error) {
+	started := h.now()
 	concerns, err := h.store.Concerned(ctx, tenant, h.rules)
-	if err != nil {
-		return err
+	switch {
+	case errors.Is(err, tenantdb.ErrSlow):
+		concerns = tenantdb.Concerns // one question may be the slow one
+	case err != nil:
+		return true, err
 	}
-	for _, concern := range concerns {
-		if err := h.sweepConcern(ctx, tenant, concern, swept); err != nil {
-			return err
+	pages := make([]page, 0, len(concerns))
+	for _, c := range concerns {
+		pages = append(pages, page{concern: c})
+	}
+	for len(pages) > 0 {
+		if h.now().Sub(started) > tenantTurn {
+			return false, failed
+		}
+		p := pages[0]
+		pages = pages[1:]
+		more, err := h.sweepPage(ctx, tenant, &p, swept)
+		switch {
+		case ctx.Err() != nil:
+			return false, failed
+		case err != nil:
+			failed = errors.Join(failed, err)
+		case more:
+			pages = append(pages, p)
 		}
 	}
-	return nil
+	return true, failed
 }
 
-func (h *Handler) sweepConcern(ctx context.Context, tenant uuid.UUID, concern tenantdb.Concern, swept *Swept) error {
-	var after tenantdb.Cursor
+// page is how far a concern's bookings have been looked at.
+type page struct {
+	concern tenantdb.Concern
+	after   tenantdb.Cursor
+}
+
+// sweepPage looks at the next page of a concern, and says whether there is more.
+func (h *Handler) sweepPage(ctx context.Context, tenant uuid.UUID, p *page, swept *Swept) (more bool, err error) {
+	refs, end, err := h.store.Candidates(ctx, tenant, p.concern, h.rules, p.after, pageSize)
+	if err != nil {
+		return false, err
+	}
 	// What becomes of a booking is told by others, and why it was looked at is
 	// known here: overdue calls are counted so.
-	bookings := logging.With(ctx, slog.String("concern", string(concern)))
-	for {
-		refs, end, err := h.store.Candidates(ctx, tenant, concern, h.rules, after, pageSize)
-		if err != nil {
-			return err
+	bookings := logging.With(ctx, slog.String("concern", string(p.concern)))
+	for _, ref := range refs {
+		swept.Looked++
+		d, err := h.reconciler.Booking(bookings, ref)
+		switch {
+		case err != nil:
+			swept.Failed++
+			h.log.ErrorContext(bookings, "the sweep could not plan a booking", "event", "sweep_booking_failed",
+				"tenant_id", ref.TenantID.String(), "booking_id", ref.BookingID.String(), "error", err)
+		case d.Effect != followup.None:
+			swept.Changed[d.Rule]++
 		}
-		for _, ref := range refs {
-			swept.Looked++
-			d, err := h.reconciler.Booking(bookings, ref)
-			switch {
-			case err != nil:
-				swept.Failed++
-				h.log.ErrorContext(bookings, "the sweep could not plan a booking", "event", "sweep_booking_failed",
-					"tenant_id", ref.TenantID.String(), "booking_id", ref.BookingID.String(), "error", err)
-			case d.Effect != followup.None:
-				swept.Changed[d.Rule]++
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+		if ctx.Err() != nil {
+			return false, ctx.Err()
 		}
-		if len(refs) < pageSize {
-			return nil
-		}
-		after = end
 	}
+	p.after = end
+	return len(refs) == pageSize, nil
 }
 
 func (s *Swept) add(t Swept) {

@@ -48,7 +48,10 @@ FOR NO KEY UPDATE`
 	// clock_timestamp above may have been read before the lock was waited for.
 	clockSQL = `SELECT clock_timestamp()`
 
-	selectLeadSQL = `SELECT COALESCE(first_name::text, ''), COALESCE(last_name::text, ''), COALESCE(phone::text, ''), COALESCE(latest_note::text, '')
+	// LAD bounds none of these texts. A note may hold a picture; after the claim is
+	// no time to run out of memory.
+	selectLeadSQL = `SELECT COALESCE(left(first_name::text, 200), ''), COALESCE(left(last_name::text, 200), ''),
+	COALESCE(left(phone::text, 200), ''), COALESCE(left(latest_note::text, 16384), '')
 FROM followup_leads
 WHERE tenant_id = $1 AND id = $2`
 

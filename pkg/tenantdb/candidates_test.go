@@ -212,6 +212,28 @@ func TestPagesVisitEachRowOnceEvenWhileRowsLeave(t *testing.T) {
 	}
 }
 
+// A type taken out of FOLLOWUP_BOOKING_TYPES, or out of the booking, is a reason
+// to cancel once, and none to look again every minute.
+func TestABookingCancelledForItsTypeIsNotTakenForRevived(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	row := dueNow()
+	row.Task.Status, row.Task.Reason, row.Task.Revision = followup.Cancelled, followup.BookingCancelled, 1
+	ref := f.Insert(t, row)
+	changed := func() int { return len(candidates(t, f.DB, ref.TenantID, tenantdb.Changed, rules(), 10)) }
+	if n := changed(); n != 1 {
+		t.Errorf("revived, it gives rise to %d", n)
+	}
+	f.LAD(t, ref.TenantID, `UPDATE lead_bookings SET booking_type = 'meeting'`)
+	if n := changed(); n != 0 {
+		t.Errorf("as a meeting it gives rise to %d", n)
+	}
+	f.LAD(t, ref.TenantID, `UPDATE lead_bookings SET booking_type = 'Follow-Up'`)
+	if n := changed(); n != 1 {
+		t.Errorf("as a follow-up again it gives rise to %d", n)
+	}
+}
+
 func TestAnUnknownTenantGivesRiseToNoConcern(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())

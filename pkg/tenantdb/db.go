@@ -24,6 +24,8 @@ var (
 	ErrUnclear = errors.New("the outcome of the commit is unclear")
 	// ErrBusy: the row's lock or a connection was not to be had in time.
 	ErrBusy = errors.New("the database is busy")
+	// ErrSlow: a statement took longer than DB_STATEMENT_TIMEOUT.
+	ErrSlow = errors.New("the statement took too long")
 	// ErrUnmigrated: the tenant's schema lacks the views of migration 002.
 	ErrUnmigrated = errors.New("the schema is not migrated; run `followup migrate up`")
 )
@@ -100,6 +102,9 @@ func poolConfig(ctx context.Context, c Config, cloudSQL []cloudsqlconn.Option) (
 	}
 	pc.MaxConns = c.MaxConns
 	pc.MaxConnIdleTime = 5 * time.Minute
+	// An idle connection may have gone silent without a word, behind a frozen
+	// instance or a failover. Without a limit its ping waits for the caller's.
+	pc.PingTimeout = 2 * time.Second
 	pc.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return len(served(conn)) <= maxSchemas, nil }
 	pc.ConnConfig.RuntimeParams["application_name"] = "followup"
 	if c.URL.IsSet() {
@@ -243,6 +248,7 @@ const (
 	undefinedTable   = "42P01"
 	undefinedColumn  = "42703"
 	tooManyConns     = "53300"
+	queryCanceled    = "57014"
 
 	completionUnknown   = "40003"
 	connectionException = "08" // a class
@@ -255,6 +261,8 @@ func classify(err, kind error) error {
 		switch pg.Code {
 		case lockNotAvailable, tooManyConns:
 			kind = ErrBusy
+		case queryCanceled:
+			kind = ErrSlow
 		case undefinedTable, undefinedColumn:
 			kind = ErrUnmigrated
 		}

@@ -28,8 +28,9 @@ const (
 	Changed   Concern = "changed"    // moved to another time, or revived
 )
 
-// Concerns lists all of them: what must not ring first, then what should.
-var Concerns = []Concern{LeaseOver, NotLive, Withdrawn, Changed, Due, Overdue}
+// Concerns lists all of them, the most urgent first: calls in doubt, then calls to
+// be made, then what Admit would refuse in any case.
+var Concerns = []Concern{LeaseOver, Due, Overdue, Changed, NotLive, Withdrawn}
 
 // concernSQL finds the rows of a concern, a page at a time, oldest first. The
 // conditions are in the words of the views' columns, which are those of the
@@ -78,13 +79,15 @@ WHERE tenant_id = @tenant AND task_status = 'in_progress'
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
 
-	// The condition is the index's own.
+	// The condition is the index's own, but for the last: a booking that became
+	// another type was cancelled for that, and is not revived as long as it is one.
 	Changed: `SELECT wanted_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND live
 	AND task_status NOT IN ('pending', 'in_progress')
 	AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
 	AND (planned_for IS DISTINCT FROM scheduled_at OR task_status = 'cancelled' AND task_reason = 'booking_cancelled')
 	AND wanted_at >= @since
+	AND (booking_kind = ANY (@kinds) OR task_status <> 'cancelled' OR task_reason IS DISTINCT FROM 'booking_cancelled')
 	AND (wanted_at, id) > (@at, @id)
 ORDER BY wanted_at, id LIMIT @limit`,
 }

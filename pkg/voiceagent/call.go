@@ -17,7 +17,9 @@ const (
 	// maxContext is the longest added_context sent, in bytes. A longer note is cut:
 	// it is a prompt's background, and a pasted mail must not turn the call into a 413.
 	maxContext = 16 << 10
-	userAgent  = "lad-followup/1"
+	// maxName is the longest lead_name sent, in bytes.
+	maxName   = 1 << 10
+	userAgent = "lad-followup/1"
 )
 
 var (
@@ -78,7 +80,7 @@ func (c *Client) newRequest(ctx context.Context, creds Credentials, call Call) (
 	body, err := json.Marshal(startCallRequest{
 		VoiceID:        defaultVoice,
 		ToNumber:       call.To,
-		AddedContext:   cut(call.Context, maxContext),
+		AddedContext:   call.Context,
 		AgentID:        agentID,
 		LeadName:       call.LeadName,
 		LeadID:         call.LeadID,

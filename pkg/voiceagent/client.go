@@ -81,6 +81,7 @@ func (c *Client) StartCall(ctx context.Context, creds Credentials, call Call) Re
 	if !creds.ready {
 		return Result{Outcome: NotStarted, Detail: "not sent: no credentials, Client.Authorize comes first"}
 	}
+	call.Context, call.LeadName = cut(call.Context, maxContext), cut(call.LeadName, maxName)
 	private := newRedactor(call, c.config.InternalServiceSecret.Reveal(), c.config.APIKey.Reveal(), creds.idToken.Reveal())
 
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.Timeout, fmt.Errorf("no answer within %s", c.config.Timeout))

@@ -115,6 +115,32 @@ func TestTheBookingsAgentComesBeforeTheSetting(t *testing.T) {
 	}
 }
 
+// A note of megabytes in one word, as a pasted picture is, must not be compiled
+// into an expression that looks for it.
+func TestWhatIsLookedForInAnAnswerIsBounded(t *testing.T) {
+	t.Parallel()
+	call := testCall()
+	seen, url := record(t)
+	client := newTestClient(t, url, 0)
+	small, large := call, call
+	small.Context = strings.Repeat("x", maxContext)
+	large.Context, large.LeadName = strings.Repeat("x", 1000*maxContext), strings.Repeat("y", 1000*maxName)
+	measured := func(call Call) int64 {
+		return testing.Benchmark(func(b *testing.B) {
+			for b.Loop() {
+				start(t, t.Context(), client, call)
+			}
+		}).AllocedBytesPerOp()
+	}
+	usual, most := measured(small), measured(large)
+	if most > 2*usual {
+		t.Errorf("a note of 16 MB takes %d bytes, one of 16 KB %d", most, usual)
+	}
+	if n := len(seen.body["lead_name"].(string)); n != maxName {
+		t.Errorf("sent %d bytes of name", n)
+	}
+}
+
 func TestALongNoteIsCutAtARunesBorder(t *testing.T) {
 	t.Parallel()
 	seen, url := record(t)
