@@ -11,8 +11,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"cloud.google.com/go/logging"
-
 	"lad.internal/followup/internal/mask"
 )
 
@@ -68,17 +66,11 @@ func (c *cleaner) add(attrs []slog.Attr, a slog.Attr, direct bool) []slog.Attr {
 
 // hoist takes the attributes that are fields of the entry, not of its payload.
 func (c *cleaner) hoist(key string, value slog.Value) bool {
-	switch {
-	case key == eventKey && value.Kind() == slog.KindString:
-		c.marks.event = c.text(value.String())
-		return true
-	case key == requestKey && value.Kind() == slog.KindAny:
-		if request, ok := value.Any().(*logging.HTTPRequest); ok {
-			c.marks.request = request
-			return true
-		}
+	if key != eventKey || value.Kind() != slog.KindString {
+		return false
 	}
-	return false
+	c.marks.event = c.text(value.String())
+	return true
 }
 
 // value cleans a resolved value. It reports false for a group without members,

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"cloud.google.com/go/logging"
-	"google.golang.org/protobuf/encoding/protojson"
 )
 
 // The fields Cloud Logging takes out of the payload and reads itself:
@@ -70,32 +69,11 @@ func (h *handler) appendSpecial(b []byte, e logging.Entry) []byte {
 		b = append(strconv.AppendInt(b, s.GetLine(), 10), `","function":`...)
 		b = append(appendString(b, s.GetFunction()), '}')
 	}
-	if e.HTTPRequest != nil {
-		b = h.appendRequest(b, e)
-	}
 	if e.Severity >= logging.Error && h.opts.Service != "" {
 		b = appendString(append(b, `,"serviceContext":{"service":`...), h.opts.Service)
 		b = append(appendString(append(b, `,"version":`...), h.opts.Revision), '}')
 	}
 	return b
-}
-
-// appendRequest leaves the conversion to the logging package. The URL, the
-// user agent and the referrer come from outside and are masked like any text.
-func (h *handler) appendRequest(b []byte, e logging.Entry) []byte {
-	converted, err := logging.ToLogEntry(logging.Entry{HTTPRequest: e.HTTPRequest, Payload: ""}, "projects/-")
-	if err != nil {
-		return b
-	}
-	request := converted.GetHttpRequest()
-	request.RequestUrl = h.masker.Text(request.GetRequestUrl())
-	request.UserAgent = h.masker.Text(request.GetUserAgent())
-	request.Referer = h.masker.Text(request.GetReferer())
-	raw, err := protojson.Marshal(request)
-	if err != nil {
-		return b
-	}
-	return append(append(b, `,"`+requestKey+`":`...), raw...)
 }
 
 // appendScopes appends the fields, those of open groups nested in each other. A
@@ -136,7 +114,7 @@ func fieldName(key string, top bool) string {
 		return key
 	}
 	switch key {
-	case "severity", "time", "timestamp", "timestampSeconds", "timestampNanos", "message", eventKey, requestKey, "serviceContext":
+	case "severity", "time", "timestamp", "timestampSeconds", "timestampNanos", "message", eventKey, "httpRequest", "serviceContext":
 		return key + "_"
 	}
 	if strings.HasPrefix(key, specialPrefix) {

@@ -112,7 +112,6 @@ func (h *handler) entry(ctx context.Context, r slog.Record, m *marks) logging.En
 		Severity:       severityOf(r.Level),
 		Payload:        h.masker.Text(r.Message),
 		Labels:         m.labels,
-		HTTPRequest:    m.request,
 		SourceLocation: sourceLocation(r.PC),
 	}
 	if !r.Time.IsZero() {
@@ -148,9 +147,8 @@ func sourceLocation(pc uintptr) *loggingpb.LogEntrySourceLocation {
 
 // marks are the attributes that mean something to the entry as a whole.
 type marks struct {
-	event   string
-	labels  map[string]string
-	request *logging.HTTPRequest
+	event  string
+	labels map[string]string
 }
 
 func (m marks) clone() marks {

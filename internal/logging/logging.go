@@ -11,15 +11,14 @@
 // RFC 3339 (v1.20.0: Timestamp.String() of the protobuf type) and puts every
 // structured field below "message", where no filter and no alert finds it; and it
 // has no slog handler. So the package's model is used and its transport is not: a
-// record becomes a logging.Entry with its Severity, labels, trace, source location
-// and HTTPRequest, and logging.ToLogEntry reads trace headers and converts HTTP
-// requests. Only the last step, writing an Entry as one line, is done here, with
+// record becomes a logging.Entry with its Severity, labels, trace and source
+// location, and logging.ToLogEntry reads trace headers. Only the last step, writing an Entry as one line, is done here, with
 // the field names of https://cloud.google.com/logging/docs/structured-logging.
 //
 // # What a line looks like
 //
 // "message" is a sentence for people and may change; "event" is a stable name for
-// filters, metrics and alerts, and every line has one (Event). The attributes
+// filters, metrics and alerts, and every line has one. The attributes
 // tenant_id and booking_id, wherever they are given, are also labels of the entry.
 // Other attributes are top-level fields; one that has the name of a field Cloud
 // Logging interprets gets a "_" behind its name. Durations have the JSON form of
@@ -105,19 +104,10 @@ func ParseLevel(s string) (slog.Level, error) {
 	return 0, fmt.Errorf("log level %q is none of debug, info, notice, warn, error, critical", mask.Text(s))
 }
 
-// Event is the attribute with a record's stable name, in snake_case: booking_armed.
-func Event(name string) slog.Attr { return slog.String(eventKey, name) }
-
-// Err is the attribute with the error a record is about.
-func Err(err error) slog.Attr { return slog.Any("error", err) }
-
-// Request is the attribute with the HTTP request a record is about; it becomes the
-// entry's httpRequest. Neither headers nor body are printed.
-func Request(r *logging.HTTPRequest) slog.Attr { return slog.Any(requestKey, r) }
-
 const (
-	eventKey   = "event"
-	requestKey = "httpRequest"
+	// eventKey is the attribute with a record's stable name, in snake_case:
+	// booking_planned.
+	eventKey = "event"
 	// unnamed is the event of a record that was given none: a library's.
 	unnamed = "unnamed"
 )
