@@ -51,6 +51,4 @@ resource "google_cloud_run_v2_service" "stub" {
       }
     }
   }
-
-  depends_on = [google_project_service.used]
 }

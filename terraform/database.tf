@@ -22,13 +22,14 @@ locals {
 
   # Those who log in by IAM. The user of a service account is its address
   # without the ending, which PostgreSQL's names have no room for.
-  database_accounts = ["schedule", "execute", "doctor"]
+  database_accounts = ["schedule", "execute", "doctor", "operate"]
   database_users = {
     for who in local.database_accounts : who => trimsuffix(google_service_account.account[who].email, ".gserviceaccount.com")
   }
 
-  # While a new revision takes over, the old one's instances are still there.
-  connections_needed = 2 * var.database_connections_per_instance * (var.schedule.max_instances + var.execute.max_instances) + var.database_connections_per_instance + 1
+  # While a new revision takes over, the old one's instances are still there. Of
+  # the jobs, migrate has one connection, and each of the others as many as an instance.
+  connections_needed = var.database_connections_per_instance * (2 * (var.schedule.max_instances + var.execute.max_instances) + 2 + length(local.canary_jobs)) + 1
 }
 
 # A deleted instance's name is taken for a week.
@@ -138,11 +139,14 @@ resource "google_sql_user" "login" {
   instance = local.instance.name
   name     = local.database_users[each.key]
   type     = "CLOUD_IAM_SERVICE_ACCOUNT"
+  # Google does not delete a login that is a member of followup_app: it goes with
+  # the instance, or by hand (README.md, "Destroy").
+  deletion_policy = "ABANDON"
 
   lifecycle {
     precondition {
       condition     = local.connections_needed <= var.database_max_connections - var.database_reserved_connections
-      error_message = "The functions may open ${local.connections_needed} connections, but max_connections leaves them ${var.database_max_connections - var.database_reserved_connections}: lower max_instances or database_connections_per_instance, or raise database_max_connections."
+      error_message = "Functions and jobs may open ${local.connections_needed} connections, but max_connections leaves them ${var.database_max_connections - var.database_reserved_connections}: lower max_instances or database_connections_per_instance, or raise database_max_connections."
     }
   }
 

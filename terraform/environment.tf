@@ -58,6 +58,7 @@ locals {
     schedule = merge(local.shared_settings, { DB_USER = local.database_users.schedule })
     execute  = merge(local.shared_settings, local.agent_settings, local.canary_settings, local.gate_settings, { DB_USER = local.database_users.execute })
     doctor   = merge(local.shared_settings, local.gate_settings, { DB_USER = local.database_users.doctor, FOLLOWUP_TRACES = null, FOLLOWUP_TRACES_RATIO = null })
+    operate  = merge(local.shared_settings, { DB_USER = local.database_users.operate, FOLLOWUP_TRACES = null, FOLLOWUP_TRACES_RATIO = null })
     # It enters the database by DATABASE_URL.
     smoke = merge(local.shared_settings, local.canary_settings, { INSTANCE_CONNECTION_NAME = null, DB_NAME = null, FOLLOWUP_TRACES = null, FOLLOWUP_TRACES_RATIO = null })
   }

@@ -7,8 +7,6 @@ resource "google_pubsub_topic" "events" {
   message_storage_policy {
     allowed_persistence_regions = [var.region]
   }
-
-  depends_on = [google_project_service.used]
 }
 
 # The tick goes to Pub/Sub's own API rather than through a Pub/Sub target, which
@@ -85,6 +83,4 @@ resource "google_cloud_tasks_queue" "calls" {
       error_message = "A task may wait ${local.queue_retry.max_backoff_seconds} s for its next attempt, but grace_seconds is ${var.grace_seconds}: the sweep would make a new one before it comes."
     }
   }
-
-  depends_on = [google_project_service.used]
 }

@@ -30,22 +30,11 @@ data "archive_file" "source" {
   }
 }
 
-resource "google_storage_bucket" "source" {
-  name                        = "${var.project_id}-${var.name}-source"
-  location                    = var.region
-  uniform_bucket_level_access = true
-  public_access_prevention    = "enforced"
-  # What it holds is in git.
-  force_destroy = true
-
-  depends_on = [google_project_service.used]
-}
-
 # Named by its content, so that a change of the code, and nothing else, deploys.
 # The bucket holds what is deployed; what was deployed is in git.
 resource "google_storage_bucket_object" "source" {
   name   = "source-${data.archive_file.source.output_sha256}.zip"
-  bucket = google_storage_bucket.source.name
+  bucket = local.source_bucket
   source = data.archive_file.source.output_path
 }
 
@@ -56,11 +45,11 @@ resource "google_cloudfunctions2_function" "schedule" {
   build_config {
     runtime           = "go126"
     entry_point       = "ScheduleFollowUp"
-    service_account   = google_service_account.account["build"].id
+    service_account   = local.builder
     docker_repository = local.repository
     source {
       storage_source {
-        bucket = google_storage_bucket.source.name
+        bucket = local.source_bucket
         object = google_storage_bucket_object.source.name
       }
     }
@@ -95,7 +84,7 @@ resource "google_cloudfunctions2_function" "schedule" {
     service_account_email = google_service_account.account["trigger"].email
   }
 
-  depends_on = [google_project_iam_member.project, google_storage_bucket_iam_member.build, google_artifact_registry_repository_iam_member.build]
+  depends_on = [google_project_iam_member.project]
 }
 
 resource "google_cloudfunctions2_function" "execute" {
@@ -105,11 +94,11 @@ resource "google_cloudfunctions2_function" "execute" {
   build_config {
     runtime           = "go126"
     entry_point       = "ExecuteFollowUp"
-    service_account   = google_service_account.account["build"].id
+    service_account   = local.builder
     docker_repository = local.repository
     source {
       storage_source {
-        bucket = google_storage_bucket.source.name
+        bucket = local.source_bucket
         object = google_storage_bucket_object.source.name
       }
     }
@@ -163,7 +152,7 @@ resource "google_cloudfunctions2_function" "execute" {
     }
   }
 
-  depends_on = [google_project_iam_member.project, google_storage_bucket_iam_member.build, google_artifact_registry_repository_iam_member.build, google_secret_manager_secret_iam_member.reader]
+  depends_on = [google_project_iam_member.project, google_secret_manager_secret_iam_member.reader]
 }
 
 locals {

@@ -2,25 +2,14 @@
 # queue, a topic, a secret, a service, an account, a bucket. What Google grants
 # on projects only is conditioned.
 #
-# tests/iam.tftest.hcl holds the list of all of these.
+# tests/iam.tftest.hcl holds the list of all of these. What the builders may do is
+# in bootstrap/build.tf.
 
 locals {
   # roles/eventarc.eventReceiver is not among them: Eventarc wants it of triggers
   # for every source but Pub/Sub.
   # https://cloud.google.com/eventarc/standard/docs/functions/roles-permissions
   project_grants = merge(
-    {
-      "build writes its log" = { account = "build", project = var.project_id, role = "roles/logging.logWriter", condition = null }
-      # Cloud Run functions puts the archive into a bucket of its own, which is
-      # there only after the first deployment.
-      "build reads the source" = {
-        account = "build", project = var.project_id, role = "roles/storage.objectViewer"
-        condition = {
-          title      = "the-functions-source"
-          expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${data.google_project.this.number}-\")"
-        }
-      }
-    },
     # Google grants it on projects only, and it lets nobody read.
     { for who in ["schedule", "execute"] : "${who} writes traces" => {
       account = who, project = var.project_id, role = "roles/telemetry.tracesWriter", condition = null
@@ -57,8 +46,8 @@ resource "google_project_iam_member" "project" {
   }
 }
 
-# Both functions make tasks and delete them: execute does when a task comes too
-# early for a booking that has moved. They look whether a task whose name is taken
+# Both functions, and the operators' job, make tasks and delete them: execute does
+# when a task comes too early for a booking that has moved. They look whether a task whose name is taken
 # is still there; viewer is the smallest role with cloudtasks.tasks.get.
 # https://cloud.google.com/iam/docs/roles-permissions/cloudtasks
 resource "google_cloud_tasks_queue_iam_member" "queue" {
@@ -69,6 +58,9 @@ resource "google_cloud_tasks_queue_iam_member" "queue" {
     "execute creates"  = { account = "execute", role = "roles/cloudtasks.enqueuer" }
     "execute deletes"  = { account = "execute", role = "roles/cloudtasks.taskDeleter" }
     "execute looks"    = { account = "execute", role = "roles/cloudtasks.viewer" }
+    "operate creates"  = { account = "operate", role = "roles/cloudtasks.enqueuer" }
+    "operate deletes"  = { account = "operate", role = "roles/cloudtasks.taskDeleter" }
+    "operate looks"    = { account = "operate", role = "roles/cloudtasks.viewer" }
     "doctor looks"     = { account = "doctor", role = "roles/cloudtasks.viewer" }
   }
 
@@ -81,7 +73,7 @@ resource "google_cloud_tasks_queue_iam_member" "queue" {
 # Whoever makes a task that carries the invoker's token must be allowed to act as
 # the invoker, and as nobody else.
 resource "google_service_account_iam_member" "acts_as_invoker" {
-  for_each = toset(["schedule", "execute"])
+  for_each = toset(["schedule", "execute", "operate"])
 
   service_account_id = google_service_account.account["invoker"].name
   role               = "roles/iam.serviceAccountUser"
@@ -123,17 +115,4 @@ resource "google_secret_manager_secret_iam_member" "reader" {
   secret_id = each.value.secret
   role      = "roles/secretmanager.secretAccessor"
   member    = "serviceAccount:${google_service_account.account[each.value.account].email}"
-}
-
-resource "google_storage_bucket_iam_member" "build" {
-  bucket = google_storage_bucket.source.name
-  role   = "roles/storage.objectViewer"
-  member = "serviceAccount:${google_service_account.account["build"].email}"
-}
-
-resource "google_artifact_registry_repository_iam_member" "build" {
-  location   = var.region
-  repository = var.name
-  role       = "roles/artifactregistry.writer"
-  member     = "serviceAccount:${google_service_account.account["build"].email}"
 }

@@ -1,9 +1,11 @@
 # What is run when somebody asks for it, inside the network: the migrations, with
-# the login of the owner of LAD's tables; the doctor, with a login like the functions';
-# and, if there is a canary, the smoke test, with the owner's. Terraform makes the jobs and never runs them.
+# the login of the owner of LAD's tables; the doctor, for everything that looks, and
+# operate, for what changes calls, each with a login like the functions'; and, if
+# there is a canary, the smoke test, with the owner's. People give the words of a
+# command (--args). Terraform makes the jobs and never runs them.
 
 locals {
-  job_names = var.command_image == null ? [] : concat(["migrate", "doctor"], local.canary_jobs)
+  job_names = var.command_image == null ? [] : concat(["migrate", "doctor", "operate"], local.canary_jobs)
 
   job_arguments = {
     migrate = concat(
@@ -13,7 +15,11 @@ locals {
       [for who in local.database_accounts : "--grant-to=${local.database_users[who]}"],
       var.tenant_registry == null ? [] : ["--registry", var.tenant_registry],
     )
-    doctor = ["doctor"]
+    # An instance in the network may wait a minute for its first connection.
+    # https://cloud.google.com/run/docs/configuring/vpc-direct-vpc#limitations
+    doctor = ["doctor", "--timeout=90s"]
+    # Whoever runs it says what is to be done.
+    operate = ["help"]
     # With the owner's login, since it books as LAD does.
     smoke = ["smoke", "--tenant", var.canary]
   }
@@ -21,6 +27,7 @@ locals {
   job_environment = {
     migrate = {}
     doctor  = local.environment.doctor
+    operate = local.environment.operate
     smoke   = local.environment.smoke
   }
 
@@ -28,8 +35,15 @@ locals {
   job_secrets = {
     migrate = { DATABASE_URL = "OWNER_DATABASE_URL" }
     doctor  = {}
+    operate = {}
     smoke   = { DATABASE_URL = "OWNER_DATABASE_URL" }
   }
+
+  # A task also fails for reasons of Google's, who advises retries for every job.
+  # What has been migrated is found done, and what only looks may look again; smoke
+  # would book a second call, and operate take the next of what was selected.
+  # https://cloud.google.com/run/docs/configuring/task-timeout
+  job_retries = { migrate = 3, doctor = 3, operate = 0, smoke = 0 }
 }
 
 resource "google_cloud_run_v2_job" "job" {
@@ -44,10 +58,9 @@ resource "google_cloud_run_v2_job" "job" {
     task_count = 1
     template {
       service_account = google_service_account.account[each.key].email
-      # An index of a large table takes its time. A job that fails is looked at,
-      # and not simply run again.
+      # An index of a large table takes its time.
       timeout     = "3600s"
-      max_retries = 0
+      max_retries = local.job_retries[each.key]
 
       containers {
         image = var.command_image
@@ -76,7 +89,8 @@ resource "google_cloud_run_v2_job" "job" {
 
       vpc_access {
         # All of it: only what comes through the network counts as internal at
-        # execute's ingress. What a job needs besides is Google's.
+        # execute's ingress. What a job needs besides is Google's, or the database's
+        # public address, which takes a NAT (network.tf).
         egress = "ALL_TRAFFIC"
         network_interfaces {
           network    = local.network
@@ -86,5 +100,12 @@ resource "google_cloud_run_v2_job" "job" {
     }
   }
 
-  depends_on = [google_secret_manager_secret_iam_member.reader, google_project_iam_member.project]
+  lifecycle {
+    # Whoever gives the job a new image with gcloud leaves their name there.
+    ignore_changes = [client, client_version]
+  }
+
+  # The functions are there for the minutes that they take: Cloud Run makes no job
+  # whose account may not read its secret yet.
+  depends_on = [google_secret_manager_secret_iam_member.reader, google_project_iam_member.project, google_cloudfunctions2_function.execute]
 }

@@ -1,4 +1,4 @@
-# Names, labels, the services of Google's that are used, and the accounts.
+# Names, labels and the accounts. bootstrap/ has switched Google's services on.
 
 locals {
   labels = merge({ app = var.name }, var.labels)
@@ -17,45 +17,19 @@ locals {
     invoker   = "In whose name Cloud Tasks calls ExecuteFollowUp"
     trigger   = "In whose name Eventarc calls ScheduleFollowUp"
     scheduler = "In whose name Cloud Scheduler publishes the sweep's tick"
-    build     = "Builds the functions"
     migrate   = "The job that migrates LAD's schemas"
-    doctor    = "The job that checks the deployment"
+    doctor    = "The job that checks the deployment, and looks"
+    operate   = "The job that retries, resolves and cancels calls"
   })
 
-  services = concat(var.traces_ratio > 0 ? ["cloudtrace.googleapis.com", "telemetry.googleapis.com"] : [], [
-    "artifactregistry.googleapis.com",
-    "cloudbuild.googleapis.com",
-    "cloudfunctions.googleapis.com",
-    "cloudresourcemanager.googleapis.com",
-    "cloudscheduler.googleapis.com",
-    "cloudtasks.googleapis.com",
-    "compute.googleapis.com",
-    "eventarc.googleapis.com",
-    "iam.googleapis.com",
-    "logging.googleapis.com",
-    "monitoring.googleapis.com",
-    "pubsub.googleapis.com",
-    "run.googleapis.com",
-    "secretmanager.googleapis.com",
-    "servicenetworking.googleapis.com",
-    "sqladmin.googleapis.com",
-    "storage.googleapis.com",
-  ])
-}
-
-resource "google_project_service" "used" {
-  for_each = toset(local.services)
-
-  project = var.project_id
-  service = each.key
-  # Something else in the project may use it.
-  disable_on_destroy = false
+  # The account that builds the functions, and the bucket of their archive, are
+  # bootstrap's: a right takes minutes to count, and a build begins at once.
+  builder       = "projects/${var.project_id}/serviceAccounts/${var.name}-build@${var.project_id}.iam.gserviceaccount.com"
+  source_bucket = "${var.project_id}-${var.name}-source"
 }
 
 data "google_project" "this" {
   project_id = var.project_id
-
-  depends_on = [google_project_service.used]
 }
 
 resource "google_service_account" "account" {
@@ -63,6 +37,4 @@ resource "google_service_account" "account" {
 
   account_id   = "${var.name}-${each.key}"
   display_name = each.value
-
-  depends_on = [google_project_service.used]
 }

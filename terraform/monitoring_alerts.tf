@@ -27,8 +27,6 @@ resource "google_monitoring_notification_channel" "email" {
   type         = "email"
   labels       = { email_address = each.key }
   user_labels  = local.labels
-
-  depends_on = [google_project_service.used]
 }
 
 resource "google_monitoring_alert_policy" "alert" {
@@ -109,6 +107,7 @@ resource "google_monitoring_alert_policy" "alert" {
     }
   }
 
-  # A metric must be there before a condition may name it.
-  depends_on = [google_logging_metric.metric, google_project_service.used]
+  # A metric must be known before a condition may name it, which takes Google up to
+  # ten minutes. The functions are there for the minutes that they take.
+  depends_on = [google_logging_metric.metric, google_cloudfunctions2_function.schedule, google_cloudfunctions2_function.execute]
 }

@@ -76,7 +76,7 @@ locals {
 resource "google_monitoring_dashboard" "followup" {
   dashboard_json = jsonencode(local.dashboard)
 
-  depends_on = [google_logging_metric.metric, google_project_service.used]
+  depends_on = [google_logging_metric.metric]
 }
 
 output "dashboard" {

@@ -141,6 +141,4 @@ resource "google_logging_metric" "metric" {
       error_message = "log_level is ${var.log_level}, but calls and sweeps are logged at info: nothing would be counted, and \"sweep silent\" would be raised for ever."
     }
   }
-
-  depends_on = [google_project_service.used]
 }

@@ -5,10 +5,15 @@ locals {
   network    = var.network == null ? google_compute_network.followup[0].id : var.network
   subnetwork = var.subnetwork == null ? google_compute_subnetwork.followup[0].id : var.subnetwork
 
-  # An instance takes up to two addresses while revisions change, and five of a
-  # subnetwork's belong to Google.
-  # https://cloud.google.com/run/docs/configuring/vpc-direct-vpc
-  addresses_needed = 2 * (var.schedule.max_instances + var.execute.max_instances + length(local.job_names)) + 5
+  # Cloud Run takes two addresses for each instance, keeps those of the old revision
+  # while the new one starts, and reserves them by 16. Four are the subnetwork's own.
+  # https://cloud.google.com/run/docs/configuring/vpc-direct-vpc#direct-vpc-ip-allocation
+  addresses_needed = 16 * ceil((2 * (2 * (var.schedule.max_instances + var.execute.max_instances) + length(local.job_names)) + 4) / 16)
+
+  # In a network of its own what goes out needs an address: what the functions send
+  # out, if all of it goes through the network, and what the jobs send to the
+  # database, if that is where it is. In an existing network it is up to its owner.
+  nat = var.network == null && (var.all_traffic_through_vpc || !var.database_private_ip)
 }
 
 resource "google_compute_network" "followup" {
@@ -16,8 +21,6 @@ resource "google_compute_network" "followup" {
 
   name                    = var.name
   auto_create_subnetworks = false
-
-  depends_on = [google_project_service.used]
 }
 
 resource "google_compute_subnetwork" "followup" {
@@ -33,9 +36,44 @@ resource "google_compute_subnetwork" "followup" {
 
   lifecycle {
     precondition {
+      condition     = tonumber(split("/", var.subnetwork_range)[1]) <= 26
+      error_message = "subnetwork_range ${var.subnetwork_range} is too small: Cloud Run takes a subnetwork of /26 or larger."
+    }
+    precondition {
       condition     = pow(2, 32 - tonumber(split("/", var.subnetwork_range)[1])) >= local.addresses_needed
       error_message = "subnetwork_range ${var.subnetwork_range} is too small: the instances may need ${local.addresses_needed} addresses."
     }
+  }
+}
+
+# One address, so that LAD's database or voice agent can have it on a list.
+resource "google_compute_address" "nat" {
+  count = local.nat ? 1 : 0
+
+  name   = "${var.name}-nat"
+  region = var.region
+}
+
+resource "google_compute_router" "nat" {
+  count = local.nat ? 1 : 0
+
+  name    = "${var.name}-nat"
+  region  = var.region
+  network = google_compute_network.followup[0].id
+}
+
+resource "google_compute_router_nat" "nat" {
+  count = local.nat ? 1 : 0
+
+  name                               = "${var.name}-nat"
+  region                             = var.region
+  router                             = google_compute_router.nat[0].name
+  nat_ip_allocate_option             = "MANUAL_ONLY"
+  nat_ips                            = [google_compute_address.nat[0].self_link]
+  source_subnetwork_ip_ranges_to_nat = "LIST_OF_SUBNETWORKS"
+  subnetwork {
+    name                    = google_compute_subnetwork.followup[0].id
+    source_ip_ranges_to_nat = ["ALL_IP_RANGES"]
   }
 }
 

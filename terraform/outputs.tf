@@ -2,8 +2,8 @@ output "next_steps" {
   description = "What to do after an apply, in this order. Each can be done again."
   value = merge(
     length(local.job_names) == 0 ? {
-      "1 build the command" = "gcloud builds submit .. --project=${var.project_id} --pack=image=${var.region}-docker.pkg.dev/${var.project_id}/${var.name}/command,env=GOOGLE_BUILDABLE=./cmd/followup"
-      "2 add the jobs"      = "terraform apply, with command_image set to the image's digest"
+      "1 build the command" = "../scripts/deploy.sh image ${var.project_id} ${var.region} ${var.name} first"
+      "2 add the jobs"      = "terraform apply -var command_image=$(cat ../tmp/command_image)"
       } : {
       "1 migrate LAD's schemas" = "gcloud run jobs execute ${var.name}-migrate --project=${var.project_id} --region=${var.region} --wait"
       "2 check the deployment"  = "gcloud run jobs execute ${var.name}-doctor --project=${var.project_id} --region=${var.region} --wait"
@@ -45,7 +45,21 @@ output "service_accounts" {
   value       = { for who, account in google_service_account.account : who => account.email }
 }
 
+output "nat_address" {
+  description = "The one address that jobs, and with all_traffic_through_vpc the functions, reach the internet from: for the lists of LAD's database and voice agent. Null where no NAT was made."
+  value       = one(google_compute_address.nat[*].address)
+}
+
+output "operate" {
+  description = "How people run `followup`: inside the network, as a job. The words of the command go into --args, with commas between them."
+  value = length(local.job_names) == 0 ? {} : {
+    "look"            = "gcloud run jobs execute ${var.name}-doctor --project=${var.project_id} --region=${var.region} --args=drift,--all --wait"
+    "change"          = "gcloud run jobs execute ${var.name}-operate --project=${var.project_id} --region=${var.region} --args=retry,BOOKING,--tenant=TENANT,--yes --update-env-vars=FOLLOWUP_OPERATOR=YOUR-NAME --wait"
+    "read the answer" = "gcloud logging read 'resource.type=\"cloud_run_job\" AND resource.labels.job_name=(\"${var.name}-doctor\" OR \"${var.name}-operate\")' --project=${var.project_id} --freshness=10m --limit=100 --format='value(textPayload,jsonPayload.message)' | tac"
+  }
+}
+
 output "command_environment" {
-  description = "The settings for `followup` at a desk: as the job doctor has them, with your own login as DB_USER."
+  description = "The settings of the job doctor, for `followup` on a machine that reaches the database, with a login of one's own as DB_USER (docs/playbooks/README.md)."
   value       = local.environment.doctor
 }

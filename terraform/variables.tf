@@ -99,7 +99,7 @@ variable "secret_versions" {
 }
 
 variable "command_image" {
-  description = "The image whose entry point is cmd/followup, by digest. The jobs migrate and doctor run it; without it there are no jobs."
+  description = "The image whose entry point is cmd/followup, by digest. The jobs migrate, doctor and operate run it; without it there are no jobs."
   type        = string
   default     = null
 

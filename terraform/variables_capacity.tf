@@ -119,7 +119,7 @@ variable "database_name" {
 }
 
 variable "database_private_ip" {
-  description = "Reach the database by its private address. False only for an existing instance that has none."
+  description = "Reach the database by its private address. False only for an existing instance that has none: the jobs then need Cloud NAT, which a network that is made here has, and the instance must let its address in (output nat_address)."
   type        = bool
   default     = true
 
@@ -130,7 +130,7 @@ variable "database_private_ip" {
 }
 
 variable "database_connections_per_instance" {
-  description = "Connections that one instance of a function may open (DB_MAX_CONNS)."
+  description = "Connections that one instance of a function, or a job, may open (DB_MAX_CONNS)."
   type        = number
   default     = 4
 
@@ -218,13 +218,13 @@ variable "network" {
 }
 
 variable "subnetwork" {
-  description = "The existing subnetwork, as projects/P/regions/R/subnetworks/S, that functions and jobs take their addresses from. It needs Private Google Access."
+  description = "The existing subnetwork, as projects/P/regions/R/subnetworks/S, that functions and jobs take their addresses from: /26 or larger, with Private Google Access."
   type        = string
   default     = null
 }
 
 variable "subnetwork_range" {
-  description = "Addresses of the new subnetwork, in CIDR form."
+  description = "Addresses of the new subnetwork, in CIDR form: /26 or larger."
   type        = string
   default     = "10.90.0.0/24"
 
@@ -235,7 +235,7 @@ variable "subnetwork_range" {
 }
 
 variable "all_traffic_through_vpc" {
-  description = "Send the functions' calls to the internet through the VPC as well, as a voice agent with internal ingress or an allow-list of addresses needs. The network needs Cloud NAT for the rest."
+  description = "Send the functions' calls to the internet through the VPC as well, as a voice agent with internal ingress or an allow-list of addresses needs. That takes Cloud NAT, which a network that is made here gets, with one address (output nat_address)."
   type        = bool
   default     = false
 }

@@ -8,17 +8,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"github.com/google/go-cmp/cmp"
 )
 
-// fake stands for gcloud, docker and terraform: it notes its words, answers what
+// fake stands for gcloud and terraform: it notes its words, answers what
 // is asked for, and fails where the test wants it to.
 const fake = `#!/bin/sh
 echo "$(basename "$0") $*" >>"$CALLS"
 case "$(basename "$0") $*" in
-"docker image inspect"*) echo "$IMAGE" ;;
+"gcloud artifacts docker images describe"*) echo "$IMAGE" ;;
 "gcloud run jobs list"*"--filter=metadata.name=followup-"*)
 	for job in $JOBS; do
 		case "$*" in *"--filter=metadata.name=$job "*) echo "$job" ;; esac
@@ -30,12 +29,14 @@ esac
 
 const commandImage = "europe-west1-docker.pkg.dev/lad-test/followup/command@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// deployment runs the steps of cloudbuild.yaml that deploy, one after the other
-// until one fails, with fakes for the programs in their images.
+// deployment runs the steps of cloudbuild.yaml, one after the other until one
+// fails, with fakes for the programs in their images.
 type deployment struct {
 	jobs  string // those that are there before
 	fails string // part of the call that fails
 	image string
+	// noLock leaves out the providers' checksums.
+	noLock bool
 
 	calls []string
 	ended []string // the steps that have succeeded
@@ -45,9 +46,12 @@ type deployment struct {
 func (d *deployment) run(t *testing.T) *deployment {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"bin/docker", "bin/gcloud", "bin/terraform", "work/scripts/deploy.sh"} {
+	for _, name := range []string{"bin/gcloud", "bin/terraform", "work/scripts/deploy.sh", "work/terraform/.terraform.lock.hcl"} {
 		content := fake
-		if strings.HasPrefix(name, "work") {
+		switch {
+		case strings.HasSuffix(name, ".lock.hcl") && d.noLock:
+			continue
+		case strings.HasPrefix(name, "work/scripts"):
 			content = readFile(t, "scripts/deploy.sh")
 		}
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
@@ -62,11 +66,8 @@ func (d *deployment) run(t *testing.T) *deployment {
 	}
 	env := []string{"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "CALLS=" + filepath.Join(dir, "calls"),
 		"IMAGE=" + d.image, "JOBS=" + d.jobs, "FAILS=" + d.fails}
-	build := readBuild(t)
+	build := readBuild(t, deployBuild)
 	for _, step := range build.GetSteps() {
-		if !deploys(step) {
-			continue
-		}
 		var words []string
 		for _, word := range step.GetArgs() {
 			words = append(words, substituted(build, word))
@@ -92,10 +93,6 @@ func (d *deployment) run(t *testing.T) *deployment {
 	return d
 }
 
-func deploys(step *cloudbuildpb.BuildStep) bool {
-	return slices.Contains(step.GetArgs(), "scripts/deploy.sh") || step.GetId() == "settings"
-}
-
 // substituted is the text as Cloud Build gives it to a step.
 func substituted(build *cloudbuildpb.Build, text string) string {
 	return substitution.ReplaceAllStringFunc(text, func(match string) string {
@@ -115,6 +112,11 @@ const (
 	apply      = "terraform -chdir=terraform apply -input=false -lock-timeout=10m ../tmp/plan"
 )
 
+func submitting(file, substitutions string) string {
+	return "gcloud builds submit ." + where + " --config=" + file + " --substitutions=" + substitutions +
+		" --gcs-source-staging-dir=gs://lad-test-followup-source/builds"
+}
+
 func listing(job string) string {
 	return "gcloud run jobs list" + where + " --filter=metadata.name=followup-" + job + " --format=value(metadata.name)"
 }
@@ -124,11 +126,11 @@ func TestADeploymentMigratesWithTheNewImageBeforeItAppliesAndTriesItAfterwards(t
 	d := (&deployment{jobs: "followup-migrate followup-doctor followup-smoke"}).run(t)
 	tagged := "europe-west1-docker.pkg.dev/lad-test/followup/command:b1"
 	want := []string{
-		"docker build --file cmd/followup/Dockerfile --tag " + tagged + " bin",
-		"docker push " + tagged,
-		"docker image inspect --format {{index .RepoDigests 0}} " + tagged,
+		submitting("cloudbuild.check.yaml", "_NAME=followup"),
+		submitting("cloudbuild.image.yaml", "_NAME=followup,_REGION=europe-west1,_TAG=b1"),
+		"gcloud artifacts docker images describe " + tagged + " --project=lad-test --format=value(image_summary.fully_qualified_digest)",
 		"gcloud storage cp gs://lad-test-followup-state/terraform.tfvars tmp/terraform.tfvars",
-		"terraform -chdir=terraform init -input=false -backend-config=bucket=lad-test-followup-state",
+		"terraform -chdir=terraform init -input=false -lockfile=readonly -backend-config=bucket=lad-test-followup-state",
 		"terraform -chdir=terraform plan -input=false -lock-timeout=10m -var-file=../tmp/terraform.tfvars" +
 			" -var project_id=lad-test -var region=europe-west1 -var name=followup -var command_image=" + commandImage + " -out=../tmp/plan",
 		listing("migrate"),
@@ -156,9 +158,14 @@ func TestTheFirstDeploymentMigratesAfterItsApply(t *testing.T) {
 
 func TestADeploymentStopsAtTheStepThatFails(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ fails, image, last, never string }{
-		{fails: "docker push", never: "terraform"},
-		{image: "a-tag:latest", never: "terraform"},
+	for _, c := range []struct {
+		fails, image, last, never string
+		noLock                    bool
+	}{
+		{fails: "cloudbuild.check.yaml", never: "cloudbuild.image.yaml"},
+		{fails: "cloudbuild.image.yaml", last: "check", never: "terraform"},
+		{image: "a-tag:latest", last: "check", never: "terraform"},
+		{noLock: true, last: "settings", never: "terraform -chdir"},
 		{fails: " plan ", last: "settings", never: "run jobs"},
 		{fails: "jobs list" + where + " --filter=metadata.name=followup-migrate", last: "plan", never: " apply "},
 		{fails: "jobs update", last: "plan", never: " apply "},
@@ -168,7 +175,7 @@ func TestADeploymentStopsAtTheStepThatFails(t *testing.T) {
 		{fails: "followup-smoke", last: "doctor", never: "execute followup-smoke"},
 		{fails: "execute followup-smoke", last: "doctor", never: "nothing"},
 	} {
-		d := (&deployment{jobs: "followup-migrate followup-doctor followup-smoke", fails: c.fails, image: c.image}).run(t)
+		d := (&deployment{jobs: "followup-migrate followup-doctor followup-smoke", fails: c.fails, image: c.image, noLock: c.noLock}).run(t)
 		last := ""
 		if len(d.ended) > 0 {
 			last = d.ended[len(d.ended)-1]

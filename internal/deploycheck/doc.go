@@ -6,8 +6,8 @@
 // terraform/monitoring_metrics.tf: a field that is renamed in the code alone
 // would silence an alert.
 //
-// And they read cloudbuild.yaml as Cloud Build does, and play its deploying steps
-// with stand-ins for docker, gcloud and terraform.
+// And they read cloudbuild.yaml, and the builds that it submits, as Cloud Build does,
+// and play its steps with stand-ins for gcloud and terraform.
 //
 // They read the files themselves, so that they need no Terraform. They refuse to
 // know resources: whether a plan is right is for terraform/tests.

@@ -22,8 +22,8 @@ import (
 	"lad.internal/followup/pkg/tasks"
 )
 
-// doctor is what the command reads.
-type doctor struct{ Shared config.Shared }
+// command is what the command reads, in the jobs doctor and operate.
+type command struct{ Shared config.Shared }
 
 // choices are variables that a team may set.
 func choices() map[string]map[string]cty.Value {
@@ -79,7 +79,7 @@ func TestTheFunctionsAcceptTheEnvironmentsThatTerraformGivesThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := m.plan(t, given)
-			for target, into := range map[string]any{"schedule": &schedule.Config{}, "execute": &execute.Config{}, "doctor": &doctor{}} {
+			for target, into := range map[string]any{"schedule": &schedule.Config{}, "execute": &execute.Config{}, "doctor": &command{}, "operate": &command{}} {
 				env := p.environment(target)
 				if err := settings.Load(t.Context(), envconfig.MapLookuper(env), into); err != nil {
 					t.Errorf("%s cannot start:\n%v", target, err)

@@ -52,31 +52,33 @@ func TestTheArchiveHoldsWhatTheFunctionsAreBuiltOfAndNoTests(t *testing.T) {
 	}
 }
 
-// grants are the resources that grant something; tests/iam.tftest.hcl says what
-// each of them grants.
+// grants are the resources that grant something; the tests say what each of them
+// grants.
 var grantType = regexp.MustCompile(`_iam_(member|binding|policy|audit_config)$`)
 
 func TestEveryGrantIsLookedAtByTheTestOfGrants(t *testing.T) {
 	t.Parallel()
-	seen, err := os.ReadFile(filepath.Join(dir, "tests/iam.tftest.hcl"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	grants := 0
-	for _, block := range readModule(t).resources {
-		kind, name := block.Labels[0], block.Labels[1]
-		switch match := grantType.FindStringSubmatch(kind); {
-		case match == nil:
-		case match[1] != "member":
-			// It would take away what others were granted.
-			t.Errorf("%s.%s owns a whole policy: grant single members", kind, name)
-		case !bytes.Contains(seen, []byte(kind+"."+name)):
-			t.Errorf("tests/iam.tftest.hcl does not look at %s.%s", kind, name)
-		default:
-			grants++
+	for folder, file := range map[string]string{dir: "tests/iam.tftest.hcl", bootstrap: "tests/bootstrap.tftest.hcl"} {
+		seen, err := os.ReadFile(filepath.Join(folder, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range readFolder(t, folder).resources {
+			kind, name := block.Labels[0], block.Labels[1]
+			switch match := grantType.FindStringSubmatch(kind); {
+			case match == nil:
+			case match[1] != "member":
+				// It would take away what others were granted.
+				t.Errorf("%s.%s owns a whole policy: grant single members", kind, name)
+			case !bytes.Contains(seen, []byte(kind+"."+name)):
+				t.Errorf("%s does not look at %s.%s", file, kind, name)
+			default:
+				grants++
+			}
 		}
 	}
-	if grants < 8 {
+	if grants < 11 {
 		t.Errorf("found %d grants: is this the right folder?", grants)
 	}
 }
@@ -92,7 +94,6 @@ var roles = []string{
 
 func TestNoOtherRoleIsNamedAndNobodyIsEverybody(t *testing.T) {
 	t.Parallel()
-	m := readModule(t)
 	named := map[string]bool{}
 	visit := func(node hclsyntax.Node) hcl.Diagnostics {
 		literal, ok := node.(*hclsyntax.LiteralValueExpr)
@@ -108,11 +109,14 @@ func TestNoOtherRoleIsNamedAndNobodyIsEverybody(t *testing.T) {
 		}
 		return nil
 	}
-	for _, block := range m.resources {
-		_ = hclsyntax.VisitAll(block.Body, visit) // visit has nothing to say
-	}
-	for _, expression := range m.locals {
-		_ = hclsyntax.VisitAll(expression, visit) // nor here
+	for _, folder := range []string{dir, bootstrap} {
+		m := readFolder(t, folder)
+		for _, block := range m.resources {
+			_ = hclsyntax.VisitAll(block.Body, visit) // visit has nothing to say
+		}
+		for _, expression := range m.locals {
+			_ = hclsyntax.VisitAll(expression, visit) // nor here
+		}
 	}
 	if d := cmp.Diff(roles, slices.Sorted(maps.Keys(named))); d != "" {
 		t.Errorf("roles (-allowed +granted):\n%s", d)

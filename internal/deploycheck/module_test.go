@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	root = "../.."
-	dir  = root + "/terraform"
+	root      = "../.."
+	dir       = root + "/terraform"
+	bootstrap = dir + "/bootstrap"
 )
 
 // module is what the .tf files of a folder say.
@@ -32,7 +33,12 @@ type module struct {
 
 func readModule(t *testing.T) module {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
+	return readFolder(t, dir)
+}
+
+func readFolder(t *testing.T, folder string) module {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.tf"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("found %v, %v", files, err)
 	}

@@ -1,6 +1,10 @@
-# What has to be there before ../ can be applied: a place for its state, secrets
-# that somebody fills, and a repository for the image that its jobs run. Applied
-# once, by a person; its own state is a file, and none of it is worth keeping.
+# What has to be there before ../ can be applied: Google's services, a place for
+# its state, secrets that somebody fills, and what is needed to build (build.tf).
+# Applied once, by a person; its own state is a file, and none of it is worth keeping.
+#
+# Google takes minutes to let a new account do what it has been granted, and to
+# start the agents of services that were just switched on. So all of this is made
+# here: filling the secrets and building the image give it the time.
 
 terraform {
   required_version = ">= 1.9"
@@ -66,13 +70,28 @@ resource "google_project_service" "used" {
   for_each = toset([
     "artifactregistry.googleapis.com",
     "cloudbuild.googleapis.com",
+    "cloudfunctions.googleapis.com",
     "cloudresourcemanager.googleapis.com",
+    "cloudscheduler.googleapis.com",
+    "cloudtasks.googleapis.com",
+    "cloudtrace.googleapis.com", # with telemetry, for traces_ratio
+    "compute.googleapis.com",
+    "eventarc.googleapis.com",
+    "iam.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
+    "pubsub.googleapis.com",
+    "run.googleapis.com",
     "secretmanager.googleapis.com",
+    "servicenetworking.googleapis.com",
     "serviceusage.googleapis.com",
+    "sqladmin.googleapis.com",
     "storage.googleapis.com",
+    "telemetry.googleapis.com",
   ])
 
-  service            = each.key
+  service = each.key
+  # Something else in the project may use it.
   disable_on_destroy = false
 }
 
@@ -102,29 +121,6 @@ resource "google_storage_bucket" "state" {
   depends_on = [google_project_service.used]
 }
 
-resource "google_artifact_registry_repository" "images" {
-  repository_id = var.name
-  location      = var.region
-  format        = "DOCKER"
-
-  cleanup_policies {
-    id     = "keep-the-newest"
-    action = "KEEP"
-    most_recent_versions {
-      keep_count = 10
-    }
-  }
-  cleanup_policies {
-    id     = "delete-the-old"
-    action = "DELETE"
-    condition {
-      older_than = "7776000s" # 90 days
-    }
-  }
-
-  depends_on = [google_project_service.used]
-}
-
 # Empty: their values are added with gcloud and are in nobody's state.
 resource "google_secret_manager_secret" "secret" {
   for_each = var.secrets
@@ -145,10 +141,11 @@ resource "google_secret_manager_secret" "secret" {
 output "next_steps" {
   description = "What to do before ../ is applied."
   value = merge(
-    { for s, secret in google_secret_manager_secret.secret : "1 fill ${s}" => "gcloud secrets versions add ${secret.secret_id} --project=${var.project_id} --data-file=-" },
     {
-      "2 build the command" = "gcloud builds submit ../.. --project=${var.project_id} --pack=image=${var.region}-docker.pkg.dev/${var.project_id}/${var.name}/command,env=GOOGLE_BUILDABLE=./cmd/followup"
-      "3 prepare ../"       = "terraform -chdir=.. init -backend-config=bucket=${google_storage_bucket.state.name}"
+      "1 make Eventarc's agent" = "gcloud beta services identity create --service=eventarc.googleapis.com --project=${var.project_id}"
+      "3 build the command"     = "../../scripts/deploy.sh image ${var.project_id} ${var.region} ${var.name} first"
+      "4 prepare ../"           = "terraform -chdir=.. init -backend-config=bucket=${google_storage_bucket.state.name}"
     },
+    { for s, secret in google_secret_manager_secret.secret : "2 fill ${s}" => "gcloud secrets versions add ${secret.secret_id} --project=${var.project_id} --data-file=-" },
   )
 }

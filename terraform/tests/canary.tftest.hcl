@@ -95,7 +95,7 @@ run "without_a_canary_there_is_none_of_it" {
   assert {
     condition = (
       length(google_cloud_run_v2_service.stub) == 0
-      && keys(google_cloud_run_v2_job.job) == ["doctor", "migrate"]
+      && keys(google_cloud_run_v2_job.job) == ["doctor", "migrate", "operate"]
       && length([for k in keys(google_service_account.account) : k if contains(["smoke", "stub"], k)]) == 0
       && length([for k in keys(google_cloudfunctions2_function.execute.service_config[0].environment_variables) : k if strcontains(k, "CANARY")]) == 0
     )

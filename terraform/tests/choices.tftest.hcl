@@ -25,7 +25,7 @@ run "lads_own_instance_with_a_schema_per_tenant" {
     subnetwork        = "projects/lad-data/regions/europe-west1/subnetworks/functions"
   }
   assert {
-    condition     = length(google_sql_database_instance.lad) + length(google_sql_database.lad) + length(random_id.instance) + length(google_compute_network.followup) + length(google_compute_subnetwork.followup) + length(google_service_networking_connection.services) == 0
+    condition     = length(google_sql_database_instance.lad) + length(google_sql_database.lad) + length(random_id.instance) + length(google_compute_network.followup) + length(google_compute_subnetwork.followup) + length(google_service_networking_connection.services) + length(google_compute_router_nat.nat) == 0
     error_message = "Something is made that LAD has already."
   }
   assert {
@@ -43,7 +43,7 @@ run "lads_own_instance_with_a_schema_per_tenant" {
     error_message = "The functions look for another database, or elsewhere for tenants."
   }
   assert {
-    condition     = google_cloud_run_v2_job.job["migrate"].template[0].template[0].containers[0].args == tolist(["migrate", "up", "--all", "--grant-to=followup-schedule@lad-test.iam", "--grant-to=followup-execute@lad-test.iam", "--grant-to=followup-doctor@lad-test.iam", "--registry", "public.tenants"])
+    condition     = google_cloud_run_v2_job.job["migrate"].template[0].template[0].containers[0].args == tolist(["migrate", "up", "--all", "--grant-to=followup-schedule@lad-test.iam", "--grant-to=followup-execute@lad-test.iam", "--grant-to=followup-doctor@lad-test.iam", "--grant-to=followup-operate@lad-test.iam", "--registry", "public.tenants"])
     error_message = "The migration does not see to all schemas and the registry."
   }
 }
@@ -56,6 +56,15 @@ run "an_instance_with_a_public_address_needs_no_network_of_its_own" {
   assert {
     condition     = length(google_compute_network.followup) == 1 && length(google_compute_global_address.services) == 0 && google_cloudfunctions2_function.execute.service_config[0].environment_variables.DB_PRIVATE_IP == "false"
     error_message = "The private address is used, or prepared for."
+  }
+  # All that the jobs send goes through the network, whose way out is one address.
+  assert {
+    condition = (
+      google_compute_router_nat.nat[0].nat_ip_allocate_option == "MANUAL_ONLY"
+      && [for s in google_compute_router_nat.nat[0].subnetwork : s.name] == [google_compute_subnetwork.followup[0].id]
+      && output.nat_address == google_compute_address.nat[0].address
+    )
+    error_message = "The jobs have no way to the database's public address."
   }
 }
 
@@ -151,6 +160,10 @@ run "every_credential_and_every_rule" {
   assert {
     condition     = google_cloudfunctions2_function.execute.service_config[0].direct_vpc_egress == "VPC_EGRESS_ALL_TRAFFIC"
     error_message = "Calls to the voice agent go past the network."
+  }
+  assert {
+    condition     = length(google_compute_router_nat.nat) == 1
+    error_message = "Calls to the voice agent end in the network."
   }
   assert {
     condition     = !google_sql_database_instance.lad[0].deletion_protection && google_sql_database_instance.lad[0].settings[0].availability_type == "ZONAL"

@@ -115,7 +115,7 @@ run "what_is_made_by_default" {
     error_message = "The flags are not IAM login and max_connections."
   }
   assert {
-    condition     = { for k, u in google_sql_user.login : k => "${u.type} ${u.name}" } == { for who in ["schedule", "execute", "doctor"] : who => "CLOUD_IAM_SERVICE_ACCOUNT followup-${who}@lad-test.iam" }
+    condition     = { for k, u in google_sql_user.login : k => "${u.type} ${u.name}" } == { for who in ["schedule", "execute", "doctor", "operate"] : who => "CLOUD_IAM_SERVICE_ACCOUNT followup-${who}@lad-test.iam" }
     error_message = "The logins are not the accounts' names without .gserviceaccount.com."
   }
 
@@ -153,7 +153,7 @@ run "what_is_made_by_default" {
   assert {
     condition = google_cloud_run_v2_job.job["migrate"].template[0].template[0].containers[0].args == tolist([
       "migrate", "up", "--schema", "lad_dev",
-      "--grant-to=followup-schedule@lad-test.iam", "--grant-to=followup-execute@lad-test.iam", "--grant-to=followup-doctor@lad-test.iam",
+      "--grant-to=followup-schedule@lad-test.iam", "--grant-to=followup-execute@lad-test.iam", "--grant-to=followup-doctor@lad-test.iam", "--grant-to=followup-operate@lad-test.iam",
     ])
     error_message = "The migration does not let the functions' logins work."
   }
@@ -164,11 +164,23 @@ run "what_is_made_by_default" {
     error_message = "The migration does not run with the owner's login, or with more than that."
   }
   assert {
-    condition     = google_cloud_run_v2_job.job["doctor"].template[0].template[0].containers[0].args == tolist(["doctor"]) && contains([for e in google_cloud_run_v2_job.job["doctor"].template[0].template[0].containers[0].env : "${e.name}=${e.value}"], "DB_USER=followup-doctor@lad-test.iam")
+    condition     = google_cloud_run_v2_job.job["doctor"].template[0].template[0].containers[0].args == tolist(["doctor", "--timeout=90s"]) && contains([for e in google_cloud_run_v2_job.job["doctor"].template[0].template[0].containers[0].env : "${e.name}=${e.value}"], "DB_USER=followup-doctor@lad-test.iam")
     error_message = "The doctor is not the doctor."
   }
   assert {
-    condition     = alltrue([for j in google_cloud_run_v2_job.job : j.template[0].template[0].vpc_access[0].egress == "ALL_TRAFFIC" && j.template[0].template[0].max_retries == 0])
-    error_message = "A job is outside the network, or is run again by itself."
+    condition     = google_cloud_run_v2_job.job["operate"].template[0].template[0].containers[0].args == tolist(["help"]) && contains([for e in google_cloud_run_v2_job.job["operate"].template[0].template[0].containers[0].env : "${e.name}=${e.value}"], "DB_USER=followup-operate@lad-test.iam")
+    error_message = "The operators' job does something unasked, or as somebody else."
+  }
+  assert {
+    condition     = alltrue([for j in google_cloud_run_v2_job.job : j.template[0].template[0].vpc_access[0].egress == "ALL_TRAFFIC"]) && length(google_compute_router_nat.nat) == 0
+    error_message = "A job is outside the network, or the network has a way out that nobody needs."
+  }
+  assert {
+    condition     = { for k, j in google_cloud_run_v2_job.job : k => j.template[0].template[0].max_retries } == { migrate = 3, doctor = 3, operate = 0 }
+    error_message = "What can be done again is not tried again, or what cannot is."
+  }
+  assert {
+    condition     = alltrue([for u in google_sql_user.login : u.deletion_policy == "ABANDON"])
+    error_message = "terraform destroy stops at a login that Google does not delete."
   }
 }

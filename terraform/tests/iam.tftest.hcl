@@ -1,4 +1,4 @@
-# Who may do what, in full. Nothing here is created: the providers are mocks, and
+# Who may do what, in full; the builders are in bootstrap/tests. Nothing here is created: the providers are mocks, and
 # "apply" only makes what is computed known.
 
 mock_provider "google" {
@@ -20,32 +20,26 @@ variables {
 run "each_account_has_these_rights_and_no_other" {
   assert {
     condition = tomap({ for k, g in google_project_iam_member.project : k => "${split("@", g.member)[0]} ${g.role} ${g.project}" }) == tomap({
-      "build writes its log"             = "serviceAccount:followup-build roles/logging.logWriter lad-test"
-      "build reads the source"           = "serviceAccount:followup-build roles/storage.objectViewer lad-test"
       "schedule reaches the database"    = "serviceAccount:followup-schedule roles/cloudsql.client lad-test"
       "schedule logs in to the database" = "serviceAccount:followup-schedule roles/cloudsql.instanceUser lad-test"
       "execute reaches the database"     = "serviceAccount:followup-execute roles/cloudsql.client lad-test"
       "execute logs in to the database"  = "serviceAccount:followup-execute roles/cloudsql.instanceUser lad-test"
       "doctor reaches the database"      = "serviceAccount:followup-doctor roles/cloudsql.client lad-test"
       "doctor logs in to the database"   = "serviceAccount:followup-doctor roles/cloudsql.instanceUser lad-test"
+      "operate reaches the database"     = "serviceAccount:followup-operate roles/cloudsql.client lad-test"
+      "operate logs in to the database"  = "serviceAccount:followup-operate roles/cloudsql.instanceUser lad-test"
     })
     error_message = "The grants on the project are not the expected ones."
   }
   assert {
-    condition = alltrue([
-      for k, g in google_project_iam_member.project : k == "build writes its log" || length(g.condition) == 1
-    ])
-    error_message = "Only the right to write a log is granted on the whole project."
+    condition     = alltrue([for k, g in google_project_iam_member.project : length(g.condition) == 1])
+    error_message = "A right is granted on the whole project."
   }
   assert {
     condition = alltrue([
       for g in google_project_iam_member.project : strcontains(g.condition[0].expression, "resource.name == \"projects/lad-test/instances/") if startswith(g.role, "roles/cloudsql.")
     ])
     error_message = "The rights to the database are not bound to the one instance."
-  }
-  assert {
-    condition     = strcontains(google_project_iam_member.project["build reads the source"].condition[0].expression, "startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-\")")
-    error_message = "build may read other buckets than that of the functions' source."
   }
   assert {
     condition = toset([for g in google_cloud_tasks_queue_iam_member.queue : "${split("@", g.member)[0]} ${g.role} ${g.name}"]) == toset([
@@ -55,15 +49,18 @@ run "each_account_has_these_rights_and_no_other" {
       "serviceAccount:followup-execute roles/cloudtasks.enqueuer follow-up-calls",
       "serviceAccount:followup-execute roles/cloudtasks.taskDeleter follow-up-calls",
       "serviceAccount:followup-execute roles/cloudtasks.viewer follow-up-calls",
+      "serviceAccount:followup-operate roles/cloudtasks.enqueuer follow-up-calls",
+      "serviceAccount:followup-operate roles/cloudtasks.taskDeleter follow-up-calls",
+      "serviceAccount:followup-operate roles/cloudtasks.viewer follow-up-calls",
       "serviceAccount:followup-doctor roles/cloudtasks.viewer follow-up-calls",
     ])
-    error_message = "The grants on the queue are not the expected ones: both functions create, delete and look at tasks."
+    error_message = "The grants on the queue are not the expected ones: both functions and operators create, delete and look at tasks."
   }
   assert {
     condition = toset([for g in google_service_account_iam_member.acts_as_invoker : "${g.member} ${g.role} ${g.service_account_id}"]) == toset([
-      for who in ["schedule", "execute"] : "serviceAccount:followup-${who}@lad-test.iam.gserviceaccount.com roles/iam.serviceAccountUser projects/lad-test/serviceAccounts/followup-invoker@lad-test.iam.gserviceaccount.com"
+      for who in ["schedule", "execute", "operate"] : "serviceAccount:followup-${who}@lad-test.iam.gserviceaccount.com roles/iam.serviceAccountUser projects/lad-test/serviceAccounts/followup-invoker@lad-test.iam.gserviceaccount.com"
     ])
-    error_message = "Only the functions may act as somebody else, and only as the invoker."
+    error_message = "Only those that make tasks may act as somebody else, and only as the invoker."
   }
   assert {
     condition = toset([for g in google_cloud_run_v2_service_iam_member.invoker : "${split("@", g.member)[0]} ${g.role} ${g.name}"]) == toset([
@@ -87,14 +84,6 @@ run "each_account_has_these_rights_and_no_other" {
     ])
     error_message = "Each secret is read by the one that needs it."
   }
-  assert {
-    condition     = "${split("@", google_storage_bucket_iam_member.build.member)[0]} ${google_storage_bucket_iam_member.build.role}" == "serviceAccount:followup-build roles/storage.objectViewer"
-    error_message = "build reads the archive, and no more."
-  }
-  assert {
-    condition     = "${split("@", google_artifact_registry_repository_iam_member.build.member)[0]} ${google_artifact_registry_repository_iam_member.build.role} ${google_artifact_registry_repository_iam_member.build.repository}" == "serviceAccount:followup-build roles/artifactregistry.writer followup"
-    error_message = "build writes to its own repository, and no more."
-  }
 
   # An account is used for one thing.
   assert {
@@ -106,7 +95,8 @@ run "each_account_has_these_rights_and_no_other" {
       google_cloud_scheduler_job.sweep.http_target[0].oauth_token[0].service_account_email,
       google_cloud_run_v2_job.job["migrate"].template[0].template[0].service_account,
       google_cloud_run_v2_job.job["doctor"].template[0].template[0].service_account,
-    ])) == 7
+      google_cloud_run_v2_job.job["operate"].template[0].template[0].service_account,
+    ])) == 8
     error_message = "Two parts share an account."
   }
   assert {
@@ -152,9 +142,5 @@ run "rights_to_an_instance_in_another_project_are_granted_there" {
       if startswith(g.role, "roles/cloudsql.")
     ])
     error_message = "The rights to LAD's instance are not granted on it alone."
-  }
-  assert {
-    condition     = google_project_iam_member.project["build writes its log"].project == "lad-test"
-    error_message = "Another right went to LAD's project."
   }
 }

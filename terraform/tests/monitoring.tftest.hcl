@@ -79,7 +79,7 @@ run "nobody_is_told_by_default_and_everything_is_counted" {
     error_message = "A name is left open, or a link leads nowhere."
   }
   assert {
-    condition     = strcontains(google_monitoring_alert_policy.alert["sweep_silent"].documentation[0].content, "gcloud scheduler jobs resume followup-sweep --location=europe-west1") && strcontains(google_monitoring_alert_policy.alert["sweep_silent"].documentation[0].content, "service_name=\"'followup-schedule'\"")
+    condition     = strcontains(google_monitoring_alert_policy.alert["sweep_silent"].documentation[0].content, "gcloud scheduler jobs resume followup-sweep --project=lad-test --location=europe-west1") && strcontains(google_monitoring_alert_policy.alert["sweep_silent"].documentation[0].content, "service_name=\"'followup-schedule'\"")
     error_message = "The names are not this deployment's."
   }
   assert {

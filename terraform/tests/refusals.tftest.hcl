@@ -171,8 +171,8 @@ run "more_calls_than_execute_takes_more_connections_than_there_are_more_instance
   command = plan
   variables {
     queue_concurrent_calls   = 101
-    database_max_connections = 168
-    subnetwork_range         = "10.90.0.0/28"
+    database_max_connections = 172
+    subnetwork_range         = "10.90.0.0/27"
   }
   expect_failures = [google_cloud_tasks_queue.calls, google_sql_user.login, google_compute_subnetwork.followup]
 }
@@ -181,10 +181,21 @@ run "just_enough_of_each" {
   command = plan
   variables {
     queue_concurrent_calls   = 100
-    database_max_connections = 169
-    subnetwork_range         = "10.90.0.0/27"
+    database_max_connections = 173
+    subnetwork_range         = "10.90.0.0/26"
     call_timeout_seconds     = 105
   }
+}
+
+# 2 × (2 × 14 + 3) + 4 = 66, and the /26 has 64.
+run "more_instances_than_a_subnetwork_of_google_s_least_size_has_addresses" {
+  command = plan
+  variables {
+    schedule                 = { max_instances = 9 }
+    database_max_connections = 1000
+    subnetwork_range         = "10.90.0.0/26"
+  }
+  expect_failures = [google_compute_subnetwork.followup]
 }
 
 run "lads_instance_without_iam_login" {

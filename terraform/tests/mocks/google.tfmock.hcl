@@ -75,15 +75,6 @@ override_resource {
 }
 
 override_resource {
-  target = google_service_account.account["build"]
-  values = {
-    email = "followup-build@lad-test.iam.gserviceaccount.com"
-    name  = "projects/lad-test/serviceAccounts/followup-build@lad-test.iam.gserviceaccount.com"
-    id    = "projects/lad-test/serviceAccounts/followup-build@lad-test.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
   target = google_service_account.account["migrate"]
   values = {
     email = "followup-migrate@lad-test.iam.gserviceaccount.com"
@@ -98,5 +89,14 @@ override_resource {
     email = "followup-doctor@lad-test.iam.gserviceaccount.com"
     name  = "projects/lad-test/serviceAccounts/followup-doctor@lad-test.iam.gserviceaccount.com"
     id    = "projects/lad-test/serviceAccounts/followup-doctor@lad-test.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = google_service_account.account["operate"]
+  values = {
+    email = "followup-operate@lad-test.iam.gserviceaccount.com"
+    name  = "projects/lad-test/serviceAccounts/followup-operate@lad-test.iam.gserviceaccount.com"
+    id    = "projects/lad-test/serviceAccounts/followup-operate@lad-test.iam.gserviceaccount.com"
   }
 }
