@@ -9,11 +9,12 @@ locals {
     "SCHEDULER" = google_cloud_scheduler_job.sweep.name, "TOPIC" = google_pubsub_topic.events.name
   }
 
-  # The text is cut at its names: no name is taken for the beginning of another.
-  playbooks = { for playbook in toset([for alert in values(local.alerts) : alert.playbook]) : playbook => replace(replace(join("", [
+  # The text is cut at its names: no name is taken for the beginning of another. The
+  # jobs are named as they are by default, since a filter in quotes takes no variable.
+  playbooks = { for playbook in toset([for alert in values(local.alerts) : alert.playbook]) : playbook => replace(replace(replace(join("", [
     for part in regexall("\\$[A-Z]+|[^$]+|\\$", file("${path.module}/../docs/playbooks/${playbook}.md")) :
     lookup(local.playbook_names, trimprefix(part, "$"), part)
-  ]), "/\\[([^]]+)\\]\\(\\.\\./([a-z-]+\\.md)\\)/", local.document_link), "/\\[([^]]+)\\]\\(([a-z-]+\\.md)\\)/", local.playbook_link) }
+  ]), "/\\bfollowup-(doctor|operate|migrate)\\b/", "${var.name}-$1"), "/\\[([^]]+)\\]\\(\\.\\./([a-z-]+\\.md)\\)/", local.document_link), "/\\[([^]]+)\\]\\(([a-z-]+\\.md)\\)/", local.playbook_link) }
   document_link = var.documents_url == null ? "$1 (docs/$2)" : "[$1](${coalesce(var.documents_url, "-")}/docs/$2)"
   playbook_link = var.documents_url == null ? "$1 (docs/playbooks/$2)" : "[$1](${coalesce(var.documents_url, "-")}/docs/playbooks/$2)"
 

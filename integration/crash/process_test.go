@@ -63,7 +63,12 @@ func TestAProcessMayBeKilledAtAnyStep(t *testing.T) {
 			t.Logf("%d steps: %s", len(steps), strings.Join(steps, ", "))
 			first, last := 1, len(steps)
 			if plan.isTick() { // the booking's part of it
-				first, last = slices.Index(steps, "read booking")-1, lastIndex(steps, "update")+2
+				first = slices.Index(steps, "read booking") - 1
+			}
+			if plan.by == byEvent {
+				// The task is due now, and may be quicker than its planner, who then looks
+				// once more: that is in some runs only.
+				last = slices.Index(steps, "update") + 2
 			}
 			i := 0
 			for step := first; step <= last; step++ {

@@ -1,11 +1,15 @@
 package property_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
 const (
@@ -40,6 +44,7 @@ func (r *run) acts(done *counters) map[string]func(*rapid.T) {
 		"force":            r.actForce,
 		"move":             r.actMove,
 		"operate":          r.actOperate,
+		"overwrite":        r.actOverwrite,
 		"pass":             r.actPass,
 		"pass 2":           r.actPass,
 		"revive":           r.actRevive,
@@ -125,6 +130,21 @@ func (r *run) actRevive(t *rapid.T) {
 	f := fates.Draw(t, "event")
 	r.say("LAD revives %s; the event is %s", b.name, f)
 	r.change(b, updated, f, func(b *booking) { b.status, b.deleted = "scheduled", false })
+}
+
+// actOverwrite has LAD's generic update write a task_status that it read a while
+// ago. It does not know of the reasons, and so leaves them.
+func (r *run) actOverwrite(t *rapid.T) {
+	b := r.one(t, anyOne)
+	stale := rapid.SampledFrom([]followup.TaskStatus{followup.Pending, followup.Scheduled}).Draw(t, "status")
+	f := fates.Draw(t, "event")
+	r.say("LAD writes the task status of %s over as %s; the event is %s", b.name, stale, f)
+	_, err := r.Owner.Exec(context.Background(), `UPDATE `+tenantdbtest.SharedSchema+`.lead_bookings SET task_status = $3
+		WHERE tenant_id = $1 AND id = $2
+			AND (task_status IN ('pending', 'scheduled', 'in_progress', 'executed') OR task_reason = 'outcome_unknown')`,
+		b.TenantID, b.BookingID, stale)
+	r.must(err)
+	r.publish(b, updated, f)
 }
 
 func (r *run) actEvent(t *rapid.T) {

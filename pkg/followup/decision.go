@@ -124,7 +124,7 @@ func (s sight) unfinished() bool {
 	case InProgress:
 		return true
 	case Pending, Scheduled:
-		return (t.Reason == "" || t.Reason == OutcomeUnknown) && s.same() &&
+		return (t.Reason == "" || t.Reason == OutcomeUnknown) && t.Key != "" &&
 			!t.ClaimedAt.IsZero() && !t.ExecutedAt.Equal(t.ClaimedAt)
 	default:
 		return false

@@ -290,7 +290,7 @@ func (m *model) unmoved(seen, row modelRow) bool {
 // holds is the guard of a finish: what tenantdb compares.
 func (m *model) holds(w modelWorker, row modelRow) bool {
 	un := m.without.unfenced
-	fenced := (un&colRevision != 0 || row.revision == w.revision) &&
+	fenced := row.key == w.key && (un&colRevision != 0 || row.revision == w.revision) &&
 		(un&colAttempts != 0 || row.attempts == w.attempts) &&
 		(un&colClaimedAt != 0 || row.claimed == w.claimed)
 	ends := row.state == modelInProgress || row.state == modelPending || row.state == modelScheduled ||

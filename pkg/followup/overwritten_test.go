@@ -25,6 +25,7 @@ func TestAStatusThatIsWrittenOverDoesNotEndAClaim(t *testing.T) {
 			{"while it was held for a person", standard(), booked(due, state(due, status, OutcomeUnknown), over), isHeld, isHeld},
 			{"after its call was made", standard(), booked(due, state(due, status, ""), over, executedAt(noon.Add(-lease-tick))),
 				isCalled, isCalled},
+			{"wherever the booking moves", standard(), booked(due.Add(hourAhead), state(due, status, ""), over), isHeld, isHeld},
 			{"after LAD has cancelled it", standard(), booked(due, state(due, status, ""), over, inStatus("cancelled")), isHeld, isHeld},
 		} {
 			t.Run(string(status)+" "+c.name, func(t *testing.T) {
@@ -34,9 +35,9 @@ func TestAStatusThatIsWrittenOverDoesNotEndAClaim(t *testing.T) {
 					want.Task.Status = Pending
 				}
 				diff(t, &want, c.plan, c.rules.Plan(c.row, noon))
-				if c.admit != nil {
-					diff(t, &want, c.admit, c.rules.Admit(c.row, reachable, ticketFor(due), noon))
-				} else if d := c.rules.Admit(c.row, reachable, ticketFor(due), noon); d.Effect != Dial {
+				if d := c.rules.Admit(c.row, reachable, ticketFor(c.row.ScheduledAt), noon); c.admit != nil {
+					diff(t, &want, c.admit, d)
+				} else if d.Effect != Dial {
 					t.Errorf("the answer to the row's own task is %s by %s", d.Effect, d.Rule)
 				}
 			})
@@ -52,9 +53,9 @@ func TestAnEndThatSomebodyWritesOverIsTakenForAWishToCallAgain(t *testing.T) {
 		row := booked(onTime, state(onTime, Pending, reason), over)
 		diff(t, row, arms(RuleArm, noon), standard().Plan(row, noon))
 	}
-	// So does another time: what was in doubt was the call for the old one.
-	row := booked(onTime, state(onTime, Pending, ""), over, movedTo(onTime.Add(hourAhead)))
-	diff(t, row, armsAnew(RuleArm, noon.Add(hourAhead)), standard().Plan(row, noon))
+	// Whoever takes the key away, too, means all of it.
+	row := booked(onTime, state(onTime, Pending, ""), over, withoutKey)
+	diff(t, row, armsAnew(RuleArm, noon), standard().Plan(row, noon))
 }
 
 func TestWhatWaitsForATaskCarriesNoClaim(t *testing.T) {

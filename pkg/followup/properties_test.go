@@ -99,7 +99,7 @@ func (w world) mayDial() bool {
 	tooEarly := b.ScheduledAt.Sub(w.now) > r.LeadTime+5*time.Second
 	called := !task.ExecutedAt.IsZero() && b.ScheduledAt.Sub(task.ExecutedAt) <= r.LeadTime+5*time.Second
 	overwritten := (task.Status == Pending || task.Status == Scheduled) && (task.Reason == "" || task.Reason == OutcomeUnknown) &&
-		task.Key == b.Key() && !task.ClaimedAt.IsZero() && !task.ExecutedAt.Equal(task.ClaimedAt)
+		task.Key != "" && !task.ClaimedAt.IsZero() && !task.ExecutedAt.Equal(task.ClaimedAt)
 	busy := (task.Status == InProgress || overwritten) && (!r.AgentIdempotent || w.now.Sub(task.ClaimedAt) <= r.Lease)
 	held := task.Status == Failed && task.Reason == OutcomeUnknown
 	current := w.ticket.Key == b.Key() && w.ticket.Revision >= task.Revision

@@ -74,7 +74,8 @@ WHERE tenant_id = $1 AND id = $2
 
 	// finishSQL records an outcome for the very claim that dialled: revision and
 	// attempts name it, and its time tells it from a claim that took the same
-	// number because this one's commit was lost. Who writes 'pending' or
+	// number because this one's commit was lost. The key is the row's no longer once
+	// somebody has settled it for another time. Who writes 'pending' or
 	// 'scheduled' over the status leaves the claim, which is still this one's to
 	// end. $8: late truth, an accepted call whose claim has meanwhile been held as
 	// outcome_unknown, or ended by somebody who did not know of the call.
@@ -83,6 +84,7 @@ WHERE tenant_id = $1 AND id = $2
 	last_execution_error = NULLIF($11, '')
 WHERE tenant_id = $1 AND id = $2
 	AND task_revision = $3 AND execution_attempts = $4 AND claimed_at = $5
+	AND COALESCE(idempotency_key::text, '') = $12
 	AND (task_status IN ('in_progress', 'pending', 'scheduled') OR task_status IS NULL
 		OR ($8 AND task_status <> 'executed'))`
 )
@@ -173,7 +175,7 @@ func (db *DB) Finish(ctx context.Context, ref followup.Ref, claimed, next follow
 		tag, err := tx.Exec(ctx, finishSQL,
 			ref.TenantID, ref.BookingID, claimed.Revision, claimed.Attempts, claimed.ClaimedAt,
 			string(next.Status), string(next.Reason), next.Status == followup.Executed,
-			nullTime(next.ExecutedAt), next.CallID, next.LastError)
+			nullTime(next.ExecutedAt), next.CallID, next.LastError, claimed.Key)
 		stored = tag.RowsAffected() == 1
 		return err
 	})

@@ -16,7 +16,7 @@ func claimedRow() (tenantdbtest.Row, followup.Task) {
 	at := micro(time.Now())
 	task := followup.Task{
 		Status: followup.InProgress, Name: "t", DueAt: at, Revision: 3, PlannedFor: at, Attempts: 2,
-		ClaimedAt: at.Add(time.Microsecond), LastError: "the attempt before was refused",
+		ClaimedAt: at.Add(time.Microsecond), LastError: "the attempt before was refused", Key: uuid.NewString(),
 	}
 	return tenantdbtest.Row{ScheduledAt: at, Task: task}, task
 }
@@ -75,6 +75,7 @@ func TestAClaimThatIsNoLongerTheRowsFinishesNothing(t *testing.T) {
 		"a later attempt":     func(c *followup.Task) { c.Attempts++ },
 		"an earlier moment":   func(c *followup.Task) { c.ClaimedAt = c.ClaimedAt.Add(-time.Microsecond) },
 		"a later moment":      func(c *followup.Task) { c.ClaimedAt = c.ClaimedAt.Add(time.Microsecond) },
+		"another key":         func(c *followup.Task) { c.Key = uuid.NewString() },
 		"no moment":           func(c *followup.Task) { c.ClaimedAt = time.Time{} },
 	} {
 		row, claimed := claimedRow()

@@ -109,6 +109,10 @@ run "whoever_is_named_is_told_and_given_links" {
     error_message = "A link leads elsewhere."
   }
   assert {
+    condition     = strcontains(google_monitoring_alert_policy.alert["overdue"].documentation[0].content, "gcloud run jobs execute fu-doctor --project=lad-test") && alltrue([for a in google_monitoring_alert_policy.alert : !strcontains(a.documentation[0].content, "followup-doctor")])
+    error_message = "A playbook names the job of another deployment."
+  }
+  assert {
     condition     = google_monitoring_alert_policy.alert["overdue"].conditions[0].condition_threshold[0].threshold_value == 50 && google_monitoring_alert_policy.alert["overdue"].conditions[2].condition_threshold[0].threshold_value == 300000 && google_monitoring_alert_policy.alert["database_connections"].conditions[1].condition_threshold[0].threshold_value == 100
     error_message = "The limits are not those that were set, or the others have lost their defaults."
   }
