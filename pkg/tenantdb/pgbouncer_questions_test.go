@@ -65,8 +65,10 @@ func questions(b followup.Booking) map[string]func(context.Context, *tenantdb.DB
 		},
 	}
 	all["Concerned"] = func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-		concerns, err := db.Concerned(ctx, tenant, rules())
-		return len(concerns) > 0, err
+		impatient := rules()
+		impatient.Grace = -24 * time.Hour
+		concerns, err := db.Concerned(ctx, tenant, impatient)
+		return slices.Equal(concerns, []tenantdb.Concern{tenantdb.Overdue}), err
 	}
 	for name, filter := range map[string]tenantdb.Filter{
 		"List":           {},
