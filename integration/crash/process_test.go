@@ -58,8 +58,9 @@ func TestAProcessMayBeKilledAtAnyStep(t *testing.T) {
 	for _, plan := range doomed {
 		t.Run(plan.name, func(t *testing.T) {
 			t.Parallel()
-			undisturbed := playProcess(t, group, program, plan, spoiled{fault: none, rival: nobody})
-			steps := undisturbed.steps
+			steps := playUntil(t, group, program, plan, spoiled{fault: none, rival: nobody}, func(r *run) bool {
+				return slices.Contains(r.steps, "update")
+			}).steps
 			t.Logf("%d steps: %s", len(steps), strings.Join(steps, ", "))
 			first, last := 1, len(steps)
 			if plan.isTick() { // the booking's part of it
@@ -79,13 +80,28 @@ func TestAProcessMayBeKilledAtAnyStep(t *testing.T) {
 					c := spoiled{fault: f, step: step, rival: nobody}
 					t.Run(c.String(), func(t *testing.T) {
 						t.Parallel()
-						if r := playProcess(t, group, program, plan, c); !r.reached {
-							t.Errorf("step %d was not reached", step)
-						}
+						playUntil(t, group, program, plan, c, func(r *run) bool { return r.reached })
 					})
 				}
 			}
 		})
+	}
+}
+
+// playUntil plays a case until it is the one that is meant: on a busy machine a
+// process may be refused its connection, or find its booking called already, and
+// then takes fewer steps. Every one that is played keeps the promises.
+func playUntil(t *testing.T, group *process.Group, program string, plan scenario, what spoiled, meant func(*run) bool) *run {
+	t.Helper()
+	for try := 1; ; try++ {
+		r, said := playProcess(t, group, program, plan, what)
+		if meant(r) {
+			return r
+		}
+		t.Logf("try %d has taken other steps: %s; the process says:\n%s", try, strings.Join(r.steps, ", "), said)
+		if try == 3 {
+			t.Fatalf("%s is not to be had", what)
+		}
 	}
 }
 
@@ -103,11 +119,11 @@ func buildFunction(t *testing.T, group *process.Group) (program string) {
 }
 
 // playProcess plays a case whose victim is a process, in a world of its own.
-func playProcess(t *testing.T, group *process.Group, program string, plan scenario, what spoiled) *run {
+func playProcess(t *testing.T, group *process.Group, program string, plan scenario, what spoiled) (_ *run, said string) {
 	t.Helper()
 	w := newWorld(t, setup{realTime: true})
 	r := &run{world: w, t: t, plan: plan, what: what}
-	target, victim := w.startProcess(t, group, program, plan)
+	target, victim, output := w.startProcess(t, group, program, plan)
 	ended := make(chan struct{})
 	var once sync.Once
 	handler := http.Handler(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
@@ -130,7 +146,7 @@ func playProcess(t *testing.T, group *process.Group, program string, plan scenar
 		t.Fatalf("%s: %v", r, err)
 	}
 	r.steps, r.reached, _ = r.seam.seen()
-	if what.fault.crash() {
+	if what.fault.crash() && r.reached {
 		if err := within("the end of the process", victim.Ended()); err != nil {
 			t.Fatal(err)
 		}
@@ -147,11 +163,14 @@ func playProcess(t *testing.T, group *process.Group, program string, plan scenar
 	if len(r.problems) > 0 {
 		t.Error(r.report())
 	}
-	return r
+	_ = victim.Signal(syscall.SIGKILL) // most are dead already
+	<-victim.Ended()
+	return r, output.String()
 }
 
-// startProcess starts the victim, and returns where it listens.
-func (w *world) startProcess(t *testing.T, group *process.Group, program string, plan scenario) (*url.URL, *process.Process) {
+// startProcess starts the victim, and returns where it listens and, once it has
+// ended, what it said.
+func (w *world) startProcess(t *testing.T, group *process.Group, program string, plan scenario) (*url.URL, *process.Process, *bytes.Buffer) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // finds a free port
 	if err != nil {
@@ -167,8 +186,8 @@ func (w *world) startProcess(t *testing.T, group *process.Group, program string,
 	database := w.Config
 	throughSeam(t, w.seam)(&database)
 	c := exec.Command(program)
-	var said bytes.Buffer
-	c.Stdout, c.Stderr = &said, &said
+	said := &bytes.Buffer{}
+	c.Stdout, c.Stderr = said, said
 	c.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "FUNCTION_TARGET=" + name, "PORT=" + port, "LOCAL_ONLY=true",
 		"DATABASE_URL=" + database.URL.Reveal(), "TENANT_SCHEMA=" + tenantdbtest.SharedSchema,
@@ -196,7 +215,7 @@ func (w *world) startProcess(t *testing.T, group *process.Group, program string,
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			_ = conn.Close()
-			return target, victim
+			return target, victim, said
 		}
 		select {
 		case <-victim.Ended():
