@@ -212,9 +212,7 @@ func (w *world) startProcess(t *testing.T, group *process.Group, program string,
 		<-victim.Ended()
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = conn.Close()
+		if process.Listens(t.Context(), address) {
 			return target, victim, said
 		}
 		select {
@@ -223,7 +221,7 @@ func (w *world) startProcess(t *testing.T, group *process.Group, program string,
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the function does not listen: %v", err)
+			t.Fatal("the function does not listen")
 		}
 	}
 }

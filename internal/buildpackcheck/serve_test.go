@@ -17,6 +17,7 @@ import (
 
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	localprocess "lad.internal/followup/internal/localstack/process"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -173,8 +174,7 @@ func deploy(t *testing.T, program string) *deployment {
 	d.execute = start(t, program, append([]string{"FUNCTION_TARGET=ExecuteFollowUp", "PORT=" + executePort}, env...)...)
 	for url, p := range map[string]*process{d.scheduleURL: d.schedule, d.executeURL: d.execute} {
 		functiontest.Eventually(t, "a function listens: "+p.output.String(), func() bool {
-			conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-			return err == nil && conn.Close() == nil
+			return localprocess.Listens(t.Context(), strings.TrimPrefix(url, "http://"))
 		})
 	}
 	return d

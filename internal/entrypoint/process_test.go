@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	localprocess "lad.internal/followup/internal/localstack/process"
 )
 
 // patience bounds every wait for another process.
@@ -145,11 +147,7 @@ func (p *process) eventually(what string, ok func() bool) {
 func (p *process) ready() {
 	p.t.Helper()
 	p.eventually("the port is open", func() bool {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
-		if err != nil {
-			return false
-		}
-		return conn.Close() == nil
+		return localprocess.Listens(p.t.Context(), strings.TrimPrefix(p.url, "http://"))
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os/exec"
 	"slices"
 	"strings"
@@ -60,16 +59,14 @@ func (f *function) start(ctx context.Context, group *process.Group) error {
 	defer cancel()
 	address := strings.TrimPrefix(f.url, "http://")
 	for {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, "tcp", address)
-		if err == nil {
-			return conn.Close()
+		if process.Listens(ctx, address) {
+			return nil
 		}
 		select {
 		case <-p.Ended():
 			return fmt.Errorf("%s ended at its start (%s): %s", f.name, p.How(), f.output.reason())
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not listen on %s: %w", f.name, address, err)
+			return fmt.Errorf("%s does not listen on %s: %w", f.name, address, ctx.Err())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
