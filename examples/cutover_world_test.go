@@ -52,8 +52,10 @@ func (w *cutOver) deploy(activeSince time.Time, paused bool) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	brisk := rules
+	brisk.Grace = 4 * time.Second // half of it is what a paused task is asked to wait
 	e, err := execute.New(execute.Parts{
-		Rules: rules, Store: w.DB, Queue: w.queue.Client, Verifier: verifier,
+		Rules: brisk, Store: w.DB, Queue: w.queue.Client, Verifier: verifier,
 		QueueName: functiontest.Queue, TaskPath: w.queue.Config.TaskPath, Log: w.log.Logger(),
 		Agent: functiontest.Client(w.t, w.agent.URL, 5*time.Second), CallTimeout: 5 * time.Second,
 	})
