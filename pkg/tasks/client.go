@@ -82,9 +82,9 @@ func retrying() gax.CallOption {
 	})
 }
 
-// ErrNameUsed: there was a task of this name, it is gone, and Cloud Tasks does not
-// allow another one yet (cloudtaskspb, CreateTaskRequest.task, "Task
-// De-duplication").
+// ErrNameUsed says that there was a task of this name, that it is gone, and that
+// Cloud Tasks does not allow another one yet (cloudtaskspb, CreateTaskRequest.task,
+// "Task De-duplication").
 var ErrNameUsed = errors.New("the task's name is used up")
 
 // CreateScheduledHTTPTask creates the task that calls b at next.DueAt and
