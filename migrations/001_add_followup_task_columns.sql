@@ -4,6 +4,43 @@
 -- psql, or as one string by LAD's own runner. Statements are separated by blank lines and hold none
 -- (migrations_test.go); `followup migrate` runs each by itself, with CREATE INDEX made CONCURRENTLY.
 --
+-- First, what this migration and the next need of LAD's tables, before anything is changed; 002 begins
+-- with the same block. Of what is there, the type
+-- counts; columns that are ours may be missing, and so may the voice service's tables.
+DO $followup$
+DECLARE
+    wrong text;
+BEGIN
+    SELECT string_agg(format('%s is %s, but follow-up calls need %s', name, COALESCE(format_type(atttypid, NULL), 'missing'), types), E'\n')
+    INTO wrong
+    FROM (VALUES
+        ('LAD', 'uuid', 'lead_bookings.id lead_bookings.tenant_id lead_bookings.lead_id lead_bookings.assigned_user_id'),
+        ('LAD', 'uuid', 'leads.id leads.tenant_id lead_notes.lead_id lead_notes.tenant_id'),
+        ('LAD', 'character varying or text', 'lead_bookings.booking_type lead_bookings.booking_source lead_bookings.timezone'),
+        ('LAD', 'character varying or text', 'lead_bookings.status leads.first_name leads.last_name leads.phone lead_notes.content'),
+        ('LAD', 'timestamp without time zone or timestamp with time zone', 'lead_bookings.scheduled_at lead_bookings.created_at'),
+        ('LAD', 'boolean', 'lead_bookings.is_deleted'),
+        ('LAD', 'jsonb', 'lead_bookings.metadata'),
+        ('voice', 'uuid', 'voice_agents.tenant_id voice_agent_numbers.tenant_id voice_call_logs.tenant_id voice_call_logs.lead_id'),
+        ('voice', 'timestamp without time zone or timestamp with time zone', 'voice_call_logs.started_at'),
+        ('voice', 'jsonb or json', 'voice_call_logs.metadata'),
+        ('us', 'timestamp with time zone', 'lead_bookings.task_scheduled_at lead_bookings.executed_at lead_bookings.claimed_at'),
+        ('us', 'timestamp with time zone', 'lead_bookings.planned_for lead_bookings.call_at'),
+        ('us', 'timestamp without time zone', 'lead_bookings.call_at_wall'),
+        ('us', 'integer', 'lead_bookings.execution_attempts lead_bookings.task_revision lead_bookings.call_at_rule'),
+        ('us', 'character varying or text', 'lead_bookings.task_name lead_bookings.task_status lead_bookings.task_reason'),
+        ('us', 'character varying or text', 'lead_bookings.last_execution_error lead_bookings.idempotency_key lead_bookings.call_id lead_bookings.call_at_zone')
+    ) AS needs (maker, types, names)
+    CROSS JOIN unnest(string_to_array(names, ' ')) AS name
+    LEFT JOIN pg_attribute ON attrelid = to_regclass(split_part(name, '.', 1)) AND attname = split_part(name, '.', 2) AND NOT attisdropped
+    WHERE CASE WHEN attname IS NOT NULL THEN format_type(atttypid, NULL) <> ALL (string_to_array(types, ' or '))
+        ELSE maker = 'LAD' OR maker = 'voice' AND to_regclass(split_part(name, '.', 1)) IS NOT NULL END;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '%', wrong USING ERRCODE = 'datatype_mismatch';
+    END IF;
+END
+$followup$;
+
 -- LAD may have run its own form of this. What is there already stays as it is. What this file adds
 -- says so in its comment, so that the rollback takes away that and nothing else.
 DO $followup$
@@ -13,7 +50,7 @@ BEGIN
     FOR wanted IN SELECT * FROM (VALUES
         ('task_name',            'text',                                   'the live Cloud Task'),
         ('task_scheduled_at',    'timestamptz',                            'when the live Cloud Task is due'),
-        ('task_status',          $$varchar(20) NOT NULL DEFAULT 'pending'$$, 'what has become of the call'),
+        ('task_status',          $$varchar(30) NOT NULL DEFAULT 'pending'$$, 'what has become of the call'),
         ('executed_at',          'timestamptz',                            'when the call was made'),
         ('execution_attempts',   'integer NOT NULL DEFAULT 0',             'claims made for this key'),
         ('last_execution_error', 'text',                                   'why the last attempt failed, for people'),

@@ -61,15 +61,25 @@ BEGIN
 END
 $followup$;
 
-DROP VIEW IF EXISTS followup_tenants, followup_leads, followup_bookings;
+DROP FUNCTION IF EXISTS followup_pace(timestamptz, timestamptz);
 
-DROP INDEX IF EXISTS followup_pending_idx;
-
-DROP INDEX IF EXISTS followup_waiting_idx;
-
-DROP INDEX IF EXISTS followup_in_progress_idx;
-
-DROP INDEX IF EXISTS followup_changed_idx;
+-- The views and indexes. Anything else under one of their names is not ours.
+DO $followup$
+DECLARE
+    ours record;
+BEGIN
+    FOR ours IN
+        SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'INDEX' END AS kind, relname
+        FROM pg_class
+        WHERE oid IN (
+            SELECT to_regclass('followup_' || name) FROM unnest(ARRAY['bookings', 'leads', 'agents', 'numbers', 'call_log', 'tenants',
+                'pending_idx', 'untimed_idx', 'waiting_idx', 'in_progress_idx', 'changed_idx', 'rule_idx', 'calls_idx', 'claimed_idx', 'paced_idx']) AS name)
+          AND relkind = CASE WHEN relname LIKE '%_idx' THEN 'i' ELSE 'v' END
+    LOOP
+        EXECUTE format('DROP %s %I', ours.kind, ours.relname);
+    END LOOP;
+END
+$followup$;
 
 ALTER TABLE lead_bookings DROP CONSTRAINT IF EXISTS followup_task_reason_check;
 

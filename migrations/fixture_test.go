@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,40 +36,57 @@ CREATE ROLE lad_service LOGIN PASSWORD 'secret';
 CREATE ROLE followup_app NOLOGIN;
 CREATE ROLE functions LOGIN PASSWORD 'secret' IN ROLE followup_app;`
 
-// rows are what LAD may have stored before we came, odd ones included.
+// rows are what LAD may have stored before we came, odd ones included: whatever stands in timezone and
+// metadata, and the first and last moments that a timestamp can hold.
 const rows = `
-INSERT INTO leads (id, tenant_id, first_name, phone) VALUES
-    ('11111111-0000-4000-8000-000000000001', 'aaaaaaaa-0000-4000-8000-000000000001', 'Ada', '+4915112345678'),
-    ('22222222-0000-4000-8000-000000000002', 'bbbbbbbb-0000-4000-8000-000000000002', 'Ben', '+4915187654321');
-INSERT INTO lead_notes (tenant_id, lead_id, content, is_deleted, created_at) VALUES
-    ('aaaaaaaa-0000-4000-8000-000000000001', '11111111-0000-4000-8000-000000000001', 'an old note', false, '2026-01-01'),
-    ('aaaaaaaa-0000-4000-8000-000000000001', '11111111-0000-4000-8000-000000000001', 'the latest note', NULL, '2026-01-02'),
-    ('aaaaaaaa-0000-4000-8000-000000000001', '11111111-0000-4000-8000-000000000001', 'a deleted note', true, '2026-01-03'),
-    ('bbbbbbbb-0000-4000-8000-000000000002', '11111111-0000-4000-8000-000000000001', 'a foreign note', false, '2026-01-04');
-INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, scheduled_at, status, metadata, is_deleted, notes)
-SELECT l.tenant_id, l.id, kind, moment, state, meta::jsonb, gone, 'row of LAD'
+SET LOCAL timezone = 'UTC';
+INSERT INTO users (id) VALUES ('99999999-0000-4000-8000-000000000009');
+INSERT INTO leads (id, tenant_id, first_name, phone, assigned_user_id) VALUES
+    ('11111111-0000-4000-8000-000000000001', 'aaaaaaaa-0000-4000-8000-000000000001', 'Ada', '+4915112345678', '99999999-0000-4000-8000-000000000009'),
+    ('22222222-0000-4000-8000-000000000002', 'bbbbbbbb-0000-4000-8000-000000000002', 'Ben', '+4915187654321', '99999999-0000-4000-8000-000000000009');
+INSERT INTO lead_notes (tenant_id, lead_id, content, created_at) VALUES
+    ('aaaaaaaa-0000-4000-8000-000000000001', '11111111-0000-4000-8000-000000000001', 'an old note', '2026-01-01'),
+    ('aaaaaaaa-0000-4000-8000-000000000001', '11111111-0000-4000-8000-000000000001', 'the latest note', '2026-01-02'),
+    ('bbbbbbbb-0000-4000-8000-000000000002', '11111111-0000-4000-8000-000000000001', 'a foreign note', '2026-01-04');
+INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone, status, metadata, is_deleted, notes)
+SELECT l.tenant_id, l.id, kind, 'system', '2026-06-01 10:00'::timestamp + row_number() OVER () * interval '1 minute', zone, state, meta::jsonb, gone, 'row of LAD'
 FROM leads l,
-    unnest(ARRAY['follow_up', 'Auto-Follow Up', 'meeting', NULL]) AS kind,
-    unnest(ARRAY['2026-06-01 10:00+00', 'infinity', NULL]::timestamptz[]) AS moment,
-    unnest(ARRAY['scheduled', 'cancelled', NULL]) AS state,
-    unnest(ARRAY['{"agent_id": "7"}', '{"agent_id": 7}', '[1]', '"text"', 'null', NULL]) AS meta,
+    unnest(ARRAY['follow_up', 'Auto-Follow Up', 'meeting']) AS kind,
+    unnest(ARRAY['GST', 'Asia/Dubai', 'no zone at all', NULL]) AS zone,
+    unnest(ARRAY['scheduled', 'cancelled']) AS state,
+    unnest(ARRAY['{"agent_id": "7"}', '{"agent_id": 7}', '[1]', '"{\"agent_id\": 8}"', '{"metadata": {"agent_id": 9}}', 'null', NULL]) AS meta,
     unnest(ARRAY[true, false, NULL]) AS gone;
+INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, created_at, notes)
+SELECT tenant_id, id, 'followup', 'system', moment, made, 'odd row of LAD'
+FROM leads, (VALUES
+    ('infinity'::timestamp, 'infinity'::timestamp), ('-infinity', '-infinity'),
+    ('4713-11-24 00:00 BC', '4713-11-24 00:00 BC'), ('294276-12-31 23:59:59.999999', '294276-12-31 23:59:59.999999')) AS moments (moment, made);
 UPDATE lead_bookings SET parent_booking_id = (SELECT id FROM lead_bookings LIMIT 1) WHERE booking_type = 'meeting';`
 
-// own001Rows puts rows into every status that LAD's own 001 knows, and none.
+// own001Rows puts rows into every status that LAD's own 001 knows.
 const own001Rows = `
 UPDATE lead_bookings b SET
-    task_status = (ARRAY['pending', 'scheduled', 'executed', 'cancelled', 'failed', NULL])[1 + n % 6],
+    task_status = (ARRAY['pending', 'scheduled', 'executed', 'cancelled', 'failed'])[1 + n % 5],
     task_name = 'projects/lad/task-' || n, task_scheduled_at = '2026-06-01', execution_attempts = n % 3,
-    executed_at = CASE WHEN n % 6 = 2 THEN '2026-06-01 10:00+00'::timestamptz END,
-    last_execution_error = CASE WHEN n % 6 = 4 THEN 'LAD''s error' END,
+    executed_at = CASE WHEN n % 5 = 2 THEN '2026-06-01 10:00+00'::timestamptz END,
+    last_execution_error = CASE WHEN n % 5 = 4 THEN 'LAD''s error' END,
     idempotency_key = CASE WHEN n % 2 = 0 THEN 'followup:' || b.tenant_id || ':' || b.id || ':2026-06-01T10:00:00.000Z' END
 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM lead_bookings) AS numbered
 WHERE numbered.id = b.id;`
 
+// voiceRows are two tenants' agents, numbers and calls, and an agent for all.
+const voiceRows = `
+INSERT INTO voice_agents (id, tenant_id) VALUES (1, 'aaaaaaaa-0000-4000-8000-000000000001'), (2, 'bbbbbbbb-0000-4000-8000-000000000002'), (3, NULL);
+INSERT INTO voice_agent_numbers (tenant_id, country_code, base_number, status, default_agent_id) VALUES
+    ('aaaaaaaa-0000-4000-8000-000000000001', '+971', 501, 'Active', 1), ('aaaaaaaa-0000-4000-8000-000000000001', '+971', 502, NULL, NULL),
+    ('aaaaaaaa-0000-4000-8000-000000000001', '+971', 503, 'inactive', 1), ('bbbbbbbb-0000-4000-8000-000000000002', '+971', 504, 'active', 2);
+INSERT INTO voice_call_logs (tenant_id, lead_id, agent_id, status, started_at, metadata)
+SELECT tenant_id, id, 1, 'ended', '2026-06-01 10:00+00', '{"job_id": "j"}' FROM leads;`
+
 const grants = `
 GRANT USAGE ON SCHEMA "lad ""dev""" TO lad_service;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "lad ""dev""" TO lad_service;`
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "lad ""dev""" TO lad_service;
+GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA "lad ""dev""" TO lad_service;`
 
 // startingPoint is what a migration may find.
 type startingPoint struct {
@@ -83,11 +101,26 @@ const bareColumns = `id, tenant_id, lead_id, assigned_user_id, booking_type, boo
 
 const taskColumns = `, task_name, task_scheduled_at, task_status, executed_at, execution_attempts, last_execution_error, idempotency_key`
 
-var startingPoints = []startingPoint{
-	{name: "LAD's bare table", parts: []string{ladschema.Bare, rows}, ladColumns: bareColumns},
-	{name: "LAD's own 001", parts: []string{ladschema.Bare, rows, ladschema.Own001, own001Rows, ladschema.Trigger}, ladColumns: bareColumns + taskColumns},
-	{name: "our own result", parts: []string{ladschema.Bare, rows, ladschema.Trigger}, ladColumns: bareColumns, ours: true},
-}
+// startingPoints are LAD's databases, and our own result.
+var startingPoints = func() (points []startingPoint) {
+	for _, v := range ladschema.Variants() {
+		point := startingPoint{name: v.Name, parts: append(slices.Clone(v.Parts), rows), ladColumns: bareColumns}
+		if slices.Contains(v.Parts, ladschema.Own001) {
+			point.parts, point.ladColumns = append(point.parts, own001Rows), bareColumns+taskColumns
+		}
+		points = append(points, point)
+	}
+	return append(points, ours)
+}()
+
+var (
+	ours = startingPoint{name: "ours", ladColumns: bareColumns + taskColumns, ours: true, parts: append(slices.Clone(ladschema.Default),
+		rows, voiceRows, ladschema.NotesDeleted,
+		`INSERT INTO lead_notes (tenant_id, lead_id, content, is_deleted, created_at) SELECT tenant_id, id, 'a deleted note', true, '2026-01-03' FROM leads`)}
+
+	dump, with001 = startingPoints[0], startingPoints[1]
+	variants      = startingPoints[:len(startingPoints)-1]
+)
 
 func (p startingPoint) template() postgrestest.Template {
 	return postgrestest.Template{Key: p.name, Setup: func(ctx context.Context, adminURL string) error {

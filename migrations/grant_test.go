@@ -36,7 +36,7 @@ const countSQL = "SELECT count(*)::int FROM followup_bookings"
 
 func TestALoginThatIsGrantedWorksAndIsGrantedOnce(t *testing.T) {
 	t.Parallel()
-	c := open(t, startingPoints[2])
+	c := open(t, ours)
 	login := newLogin(t, c, "")
 	if _, err := c.as(login).Exec(t.Context(), countSQL); err == nil {
 		t.Fatal("the login sees the views before it is granted them")
@@ -58,7 +58,7 @@ func TestALoginThatIsGrantedWorksAndIsGrantedOnce(t *testing.T) {
 
 func TestWhatCannotBeGrantedIsNamedAndDoesNotStopTheRest(t *testing.T) {
 	t.Parallel()
-	c := open(t, startingPoints[2])
+	c := open(t, ours)
 	login := newLogin(t, c, "")
 	err := migrations.Grant(t.Context(), adminOf(t, c), migrations.Access{Logins: []string{"nobody@project.iam", login}, Registry: "tenants"})
 	for _, want := range []string{"let nobody@project.iam work: there is no such login", "read tenants: it is not of the form schema.table"} {
@@ -77,7 +77,7 @@ func TestWhatCannotBeGrantedIsNamedAndDoesNotStopTheRest(t *testing.T) {
 
 func TestTheRegistryIsGrantedByItsOwnerAlone(t *testing.T) {
 	t.Parallel()
-	c := open(t, startingPoints[2])
+	c := open(t, ours)
 	owner := c.as("lad_owner")
 	mustExec(t, owner, `CREATE TABLE "the Tenants" (tenant_id uuid, schema_name text); GRANT SELECT ON "the Tenants" TO lad_service`)
 	const readSQL = `SELECT count(*)::int FROM "the Tenants"`

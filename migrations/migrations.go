@@ -67,33 +67,39 @@ func (o Options) withDefaults() Options {
 
 // Up brings a schema up to date. The connection must be of a role that owns LAD's tables, which then
 // owns the views too, and must not be inside a transaction nor behind a pooler that changes servers
-// between statements. An error leaves the statements before it in force; Up can be run again.
+// between statements.
+//
+// A migration that was absent before and cannot be completed is rolled back, and the error says so. Of
+// one that was there, what an error finds stays; Up can be run again.
 func Up(ctx context.Context, conn *pgx.Conn, schema string, options Options) error {
-	return run(ctx, conn, schema, options, []string{Columns + ".sql", Safety + ".sql"})
+	return inSession(ctx, conn, schema, options, func(s *session) error {
+		before, err := s.begun(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.run(ctx, Columns+".sql", Safety+".sql"); err != nil {
+			return errors.Join(err, s.undo(ctx, before))
+		}
+		return nil
+	})
 }
 
 // Down takes away from a schema all that Up has added, and what was stored in it. What LAD had before
 // stays. The functions must have been stopped. The role followup_app stays, for other schemas.
 func Down(ctx context.Context, conn *pgx.Conn, schema string, options Options) error {
-	return run(ctx, conn, schema, options, []string{Safety + "_rollback.sql", Columns + "_rollback.sql"})
+	return inSession(ctx, conn, schema, options, func(s *session) error {
+		return s.run(ctx, Safety+"_rollback.sql", Columns+"_rollback.sql")
+	})
 }
 
-func run(ctx context.Context, conn *pgx.Conn, schema string, options Options, files []string) (err error) {
-	session, err := openSession(ctx, conn, schema, options.withDefaults())
+func inSession(ctx context.Context, conn *pgx.Conn, schema string, options Options, do func(*session) error) (err error) {
+	s, err := openSession(ctx, conn, schema, options.withDefaults())
 	if err != nil {
 		return fmt.Errorf("migrate schema %s: %w", schema, err)
 	}
-	defer func() { err = errors.Join(err, session.close(context.WithoutCancel(ctx))) }()
-	for _, file := range files {
-		content, err := Files.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("read migration: %w", err)
-		}
-		for number, statement := range Statements(string(content)) {
-			if err := session.execute(ctx, statement); err != nil {
-				return fmt.Errorf("migrate schema %s: %s, statement %d (%s): %w", schema, file, number+1, summary(statement), err)
-			}
-		}
+	defer func() { err = errors.Join(err, s.close(context.WithoutCancel(ctx))) }()
+	if err := do(s); err != nil {
+		return fmt.Errorf("migrate schema %s: %w", schema, err)
 	}
 	return nil
 }

@@ -16,18 +16,20 @@ import (
 	"lad.internal/followup/migrations"
 )
 
-func TestEveryPieceBetweenBlankLinesIsOneStatementWithoutASchema(t *testing.T) {
+func TestStatements(t *testing.T) {
 	t.Parallel()
 	files, err := fs.Glob(migrations.Files, "*.sql")
 	if err != nil || len(files) != 2*len(migrations.Names()) {
 		t.Fatalf("files = %v, %v", files, err)
 	}
+	first := map[string]string{}
 	for _, file := range files {
 		content, err := migrations.Files.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		statements := migrations.Statements(string(content))
+		_, first[file], _ = strings.Cut(statements[0], "DO $followup$")
 		for number, statement := range statements {
 			tree, err := pgquery.Parse(statement)
 			if err != nil {
@@ -44,6 +46,9 @@ func TestEveryPieceBetweenBlankLinesIsOneStatementWithoutASchema(t *testing.T) {
 		if whole, err := pgquery.Parse(string(content)); err != nil || len(whole.GetStmts()) != len(statements) {
 			t.Errorf("%s: %d statements by the parser, %d by blank lines, %v", file, len(whole.GetStmts()), len(statements), err)
 		}
+	}
+	if diff := cmp.Diff(first[migrations.Columns+".sql"], first[migrations.Safety+".sql"]); diff != "" {
+		t.Errorf("the two migrations begin with different checks:\n%s", diff)
 	}
 }
 
@@ -79,10 +84,15 @@ SELECT string_agg(line, E'\n' ORDER BY line) FROM (
     UNION ALL
     SELECT 'relation ' || relname || ' ' || relkind::text || ' ' || COALESCE(relacl::text, '') || ' ' || relrowsecurity FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND relkind IN ('r', 'v')
     UNION ALL
+    SELECT 'view ' || relname || ' ' || pg_get_viewdef(oid) FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND relkind = 'v'
+    UNION ALL
+    SELECT 'function ' || proname || ' ' || prosrc || ' ' || prosecdef || COALESCE(proconfig::text, '') || COALESCE(proacl::text, '')
+    FROM pg_proc WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+    UNION ALL
     SELECT 'comment ' || attname || ' ' || description FROM pg_description JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid WHERE objoid = 'lead_bookings'::regclass
 ) AS lines`
 
-func TestUpDownUpLosesNothingOfLADs(t *testing.T) {
+func TestUpDownUp(t *testing.T) {
 	t.Parallel()
 	for _, point := range startingPoints {
 		for _, by := range runners {
@@ -130,16 +140,16 @@ func TestUpDownUpLosesNothingOfLADs(t *testing.T) {
 	}
 }
 
-func TestLADsUniqueIndexIsNotDoubled(t *testing.T) {
+func TestUniqueIndex(t *testing.T) {
 	t.Parallel()
 	for _, by := range runners {
 		t.Run(by.name, func(t *testing.T) {
 			t.Parallel()
-			c := open(t, startingPoints[1])
+			c := open(t, with001)
 			owner := c.as("lad_owner")
 			by.up(t, owner, c)
 			names := scan[[]string](t, owner, `SELECT array_agg(indexrelid::regclass::text) FROM pg_index
-				WHERE indrelid = 'lead_bookings'::regclass AND indisunique AND NOT indisprimary`)
+				WHERE indrelid = 'lead_bookings'::regclass AND indisunique AND NOT indisprimary AND indexrelid <> 'idx_lead_bookings_no_duplicates'::regclass`)
 			if diff := cmp.Diff([]string{"idx_lead_bookings_idempotency_key"}, names); diff != "" {
 				t.Error(diff)
 			}
@@ -147,16 +157,16 @@ func TestLADsUniqueIndexIsNotDoubled(t *testing.T) {
 	}
 }
 
-func TestANarrowKeyIsWidened(t *testing.T) {
+func TestNarrowKey(t *testing.T) {
 	t.Parallel()
-	c := open(t, startingPoints[0])
+	c := open(t, dump)
 	owner := c.as("lad_owner")
 	mustExec(t, owner, "ALTER TABLE lead_bookings ADD COLUMN idempotency_key varchar(100)")
 	runners[0].up(t, owner, c)
 	mustExec(t, owner, "UPDATE lead_bookings SET idempotency_key = repeat('k', 107) WHERE id = (SELECT id FROM lead_bookings LIMIT 1)")
 }
 
-func TestARollbackKeepsInWordsWhatIsKnownOfACallInProgress(t *testing.T) {
+func TestRollback(t *testing.T) {
 	t.Parallel()
 	for _, point := range startingPoints {
 		t.Run(point.name, func(t *testing.T) {
@@ -189,31 +199,9 @@ func TestARollbackKeepsInWordsWhatIsKnownOfACallInProgress(t *testing.T) {
 	}
 }
 
-func TestAnUnusableTableIsRefusedWithASentence(t *testing.T) {
+func TestConnection(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ prepare, schema, want string }{
-		"no such schema": {schema: "nowhere", want: "no table lead_bookings, leads, lead_notes there"},
-		"no time zone": {
-			prepare: "ALTER TABLE lead_bookings ALTER COLUMN created_at TYPE timestamp", schema: schema,
-			want: "lead_bookings.created_at is timestamp without time zone, but follow-up calls need timestamp with time zone",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := open(t, startingPoints[0])
-			owner := c.as("lad_owner")
-			mustExec(t, owner, test.prepare)
-			err := migrations.Up(t.Context(), owner, test.schema, migrations.Options{})
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error = %v, want %q in it", err, test.want)
-			}
-		})
-	}
-}
-
-func TestTheConnectionIsGivenBackAsItWas(t *testing.T) {
-	t.Parallel()
-	c := open(t, startingPoints[0])
+	c := open(t, dump)
 	owner := c.as("lad_owner")
 	mustExec(t, owner, "RESET search_path")
 	const settings = `SELECT current_setting('search_path') || current_setting('lock_timeout') || current_setting('statement_timeout')
@@ -227,9 +215,9 @@ func TestTheConnectionIsGivenBackAsItWas(t *testing.T) {
 	}
 }
 
-func TestTwoRunsAtOnceAreHarmless(t *testing.T) {
+func TestConcurrentRuns(t *testing.T) {
 	t.Parallel()
-	c := open(t, startingPoints[0])
+	c := open(t, dump)
 	var wait sync.WaitGroup
 	for range 4 {
 		owner := c.as("lad_owner")
@@ -261,9 +249,9 @@ func (m messages) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func TestARunStepsBackFromALockAndComesAgain(t *testing.T) {
+func TestLockedTable_released(t *testing.T) {
 	t.Parallel()
-	c := open(t, startingPoints[0])
+	c := open(t, dump)
 	reader, owner := c.as("lad_service"), c.as("lad_owner")
 	mustExec(t, reader, "BEGIN")
 	mustExec(t, reader, "SELECT FROM lead_bookings LIMIT 1")
@@ -284,9 +272,9 @@ func TestARunStepsBackFromALockAndComesAgain(t *testing.T) {
 	}
 }
 
-func TestARunGivesUpOnALockThatIsNeverReleased(t *testing.T) {
+func TestLockedTable_never_released(t *testing.T) {
 	t.Parallel()
-	c := open(t, startingPoints[0])
+	c := open(t, dump)
 	reader, owner := c.as("lad_service"), c.as("lad_owner")
 	mustExec(t, reader, "BEGIN")
 	mustExec(t, reader, "SELECT FROM lead_bookings LIMIT 1")
@@ -296,9 +284,9 @@ func TestARunGivesUpOnALockThatIsNeverReleased(t *testing.T) {
 	}
 }
 
-func TestAnIndexLeftInvalidIsBuiltAnew(t *testing.T) {
+func TestInvalidIndex(t *testing.T) {
 	t.Parallel()
-	c := open(t, startingPoints[2])
+	c := open(t, ours)
 	owner, admin := c.as("lad_owner"), adminOf(t, c)
 	mustExec(t, admin, `UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text LIKE '%followup_pending_idx'`)
 	statuses, err := migrations.Status(t.Context(), owner, schema)

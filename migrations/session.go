@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,8 @@ type session struct {
 	conn    *pgx.Conn
 	schema  string
 	options Options
-	turn    bool // this session holds the advisory lock
+	role    string // who the caller's session is, SET ROLE included
+	turn    bool   // this session holds the advisory lock
 }
 
 // turnKey is the advisory lock of a run, one for all schemas of a database: two CREATE INDEX
@@ -37,6 +39,9 @@ func openSession(ctx context.Context, conn *pgx.Conn, schema string, options Opt
 	_, err := conn.Exec(ctx, "SET search_path = "+pgx.Identifier{schema}.Sanitize()+"; SET statement_timeout = 0")
 	if err != nil {
 		return nil, fmt.Errorf("choose the schema: %w", err)
+	}
+	if err := conn.QueryRow(ctx, `SELECT current_user::text`).Scan(&s.role); err != nil {
+		return nil, fmt.Errorf("read the role: %w", err)
 	}
 	if err := requireSchema(ctx, conn, schema); err != nil {
 		return nil, errors.Join(err, s.close(ctx))
@@ -118,7 +123,86 @@ func (s *session) close(ctx context.Context) error {
 	return nil
 }
 
-var createIndex = regexp.MustCompile(`(?m)^CREATE (UNIQUE )?INDEX IF NOT EXISTS (\w+)`)
+// run runs files, statement by statement.
+func (s *session) run(ctx context.Context, files ...string) error {
+	for _, file := range files {
+		content, err := Files.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read migration: %w", err)
+		}
+		for number, statement := range Statements(string(content)) {
+			if err := s.execute(ctx, statement); err != nil {
+				return fmt.Errorf("%s, statement %d (%s): %w", file, number+1, summary(statement), err)
+			}
+		}
+	}
+	return nil
+}
+
+// begunSQL finds what a migration marks as its own ($1 is its number), and the index that 001 may add
+// to a table with columns of LAD's own 001.
+const begunSQL = `SELECT EXISTS (
+	SELECT FROM pg_description
+	WHERE description LIKE '%[followup ' || $1 || ']'
+		AND (objoid = 'lead_bookings'::regclass OR objoid IN (SELECT oid FROM pg_constraint WHERE conrelid = 'lead_bookings'::regclass)))
+	OR $1 = '001' AND to_regclass('followup_idempotency_key_idx') IS NOT NULL`
+
+// begun are the migrations that have left something in the schema.
+func (s *session) begun(ctx context.Context) (map[string]bool, error) {
+	begun := map[string]bool{}
+	for _, name := range Names() {
+		number, _, _ := strings.Cut(name, "_")
+		var found bool
+		if err := s.conn.QueryRow(ctx, begunSQL, number).Scan(&found); err != nil {
+			return nil, fmt.Errorf("look for what %s has left: %w", name, err)
+		}
+		begun[name] = found
+	}
+	return begun, nil
+}
+
+// undoTime bounds the rollback of what a failed run has added.
+const undoTime = 5 * time.Minute
+
+// undo rolls back what was not there before a run that failed, and says so in its error. It does so too
+// when the run failed because its context ended: pgx has closed the connection then, and another one is
+// opened like it.
+func (s *session) undo(ctx context.Context, before map[string]bool) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	if s.conn.IsClosed() {
+		conn, err := pgx.ConnectConfig(ctx, s.conn.Config())
+		if err != nil {
+			return fmt.Errorf("what this run has added stays, run it again or roll it back: %w", err)
+		}
+		defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+		if _, err := conn.Exec(ctx, `SELECT set_config('role', $1, false)`, s.role); err != nil {
+			return fmt.Errorf("become %s again: %w", s.role, err)
+		}
+		if s, err = openSession(ctx, conn, s.schema, s.options); err != nil {
+			return fmt.Errorf("what this run has added stays, run it again or roll it back: %w", err)
+		}
+	}
+	after, err := s.begun(ctx)
+	if err != nil {
+		return err
+	}
+	var files []string
+	for _, name := range slices.Backward(Names()) {
+		if after[name] && !before[name] {
+			files = append(files, name+"_rollback.sql")
+		}
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	if err := s.run(ctx, files...); err != nil {
+		return fmt.Errorf("what this run has added could not be rolled back, run it again or roll it back: %w", err)
+	}
+	return fmt.Errorf("what this run had added was rolled back: %s", strings.Join(files, ", "))
+}
+
+var createIndex = regexp.MustCompile(`(?m)^CREATE (UNIQUE )?INDEX (?:CONCURRENTLY )?IF NOT EXISTS (\w+)`)
 
 func (s *session) execute(ctx context.Context, statement string) error {
 	index := createIndex.FindStringSubmatch(statement)

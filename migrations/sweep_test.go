@@ -14,25 +14,30 @@ import (
 // concern is a question of the sweep that an index of migration 002 was made for. The questions are
 // asked as the functions ask them: as followup_app, through the view, a page at a time, with
 // $1 tenant, $2 and $3 the end of the last page, $4 page size, $5 kinds, $6 active since, $7 horizon,
-// $8 overdue before, $9 lease over before.
+// $8 overdue before, $9 lease over before, $10 the settings' hash.
 type concern struct {
 	name, index string
 	query       string
 	found       int // rows of seedSQL that fit
-	passedOver  int // rows that share the index and belong to the other question of it
 }
 
 var concerns = []concern{
 	{name: "due", index: "followup_pending_idx", query: `SELECT wanted_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (wanted_at, id) > ($2, $3)
-			AND (task_status = 'pending' OR task_status IS NULL) AND booking_kind = ANY ($5) AND live
+			AND (task_status = 'pending' OR task_status IS NULL) AND call_at IS NOT NULL AND booking_kind = ANY ($5) AND live
 			AND wanted_at >= $6 AND wanted_at <= $7
 		ORDER BY wanted_at, id LIMIT $4`, found: 40},
 	{name: "withdrawn", index: "followup_pending_idx", query: `SELECT wanted_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (wanted_at, id) > ($2, $3)
-			AND (task_status = 'pending' OR task_status IS NULL) AND booking_kind = ANY ($5) AND NOT live
+			AND (task_status = 'pending' OR task_status IS NULL) AND call_at IS NOT NULL AND booking_kind = ANY ($5) AND NOT live
 			AND wanted_at >= $6
 		ORDER BY wanted_at, id LIMIT $4`, found: 20},
+	{name: "untimed", index: "followup_untimed_idx", query: `SELECT rough_at, id FROM followup_bookings
+		WHERE tenant_id = $1 AND (rough_at, id) > ($2, $3)
+			AND (task_status = 'pending' OR task_status IS NULL) AND booking_kind = ANY ($5)
+			AND (call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone)
+			AND rough_at >= $6
+		ORDER BY rough_at, id LIMIT $4`, found: 40},
 	{name: "overdue", index: "followup_waiting_idx", query: `SELECT checked_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (checked_at, id) > ($2, $3)
 			AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND live
@@ -47,65 +52,96 @@ var concerns = []concern{
 		WHERE tenant_id = $1 AND (checked_at, id) > ($2, $3)
 			AND task_status = 'in_progress' AND checked_at < $9
 		ORDER BY checked_at, id LIMIT $4`, found: 40},
-	// The condition on outcome_unknown is the index's own: the planner does not conclude it from
-	// another reason.
-	{name: "moved", index: "followup_changed_idx", query: `SELECT wanted_at, id FROM followup_bookings
-		WHERE tenant_id = $1 AND (wanted_at, id) > ($2, $3)
-			AND live AND task_status NOT IN ('pending', 'in_progress') AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
-			AND planned_for IS DISTINCT FROM scheduled_at AND wanted_at >= $6
-		ORDER BY wanted_at, id LIMIT $4`, found: 40, passedOver: 20},
-	{name: "revived", index: "followup_changed_idx", query: `SELECT wanted_at, id FROM followup_bookings
-		WHERE tenant_id = $1 AND (wanted_at, id) > ($2, $3)
-			AND live AND task_status = 'cancelled' AND task_reason = 'booking_cancelled' AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
-			AND wanted_at >= $6
-		ORDER BY wanted_at, id LIMIT $4`, found: 20, passedOver: 40},
+	{name: "changed", index: "followup_changed_idx", query: `SELECT rough_at, id FROM followup_bookings
+		WHERE tenant_id = $1 AND (rough_at, id) > ($2, $3) AND live
+			AND task_status NOT IN ('pending', 'in_progress') AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
+			AND ((call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone)
+				OR task_status = 'cancelled' AND task_reason = 'booking_cancelled')
+			AND rough_at >= $6
+		ORDER BY rough_at, id LIMIT $4`, found: 80},
+	// Two ranges: in a plan that is made for no certain $10, "less or greater" in one condition reads all.
+	{name: "rule", index: "followup_rule_idx", query: "(" + ruleSQL + " < $10 ORDER BY rough_at, id LIMIT $4) UNION ALL (" +
+		ruleSQL + " > $10 ORDER BY rough_at, id LIMIT $4) ORDER BY 1, 2 LIMIT $4", found: 40},
+	{name: "calls", index: "followup_calls_idx", query: `SELECT claimed_at, id FROM followup_bookings
+		WHERE tenant_id = $1 AND lead_id = md5('lease over')::uuid AND claimed_at >= $6 LIMIT $4`, found: 20},
 }
+
+const ruleSQL = `SELECT rough_at, id FROM followup_bookings
+		WHERE tenant_id = $1 AND call_at_rule IS NOT NULL AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL
+			OR task_status = 'failed' AND task_reason IN ('not_started', 'unknown_timezone')) AND call_at_rule`
 
 // arguments are those of a sweep on 1 June 2026 at noon.
 const arguments = `'00000000-0000-4000-8000-000000000007', '1970-01-01', '00000000-0000-0000-0000-000000000000', 500,
 	'{followup,autofollowup,manualfollowup,scheduledfollowup,scheduledcall}', '2026-05-01 00:00+00', '2026-06-08 12:00+00',
-	'2026-06-01 11:50+00', '2026-06-01 11:58+00'`
+	'2026-06-01 11:50+00', '2026-06-01 11:58+00', 1`
 
-// bulkSQL stores bookings that are no follow-ups, of twenty tenants over two years.
+// bulkSQL stores bookings of LAD's, of twenty tenants with a lead each over two years.
 const bulkSQL = `
-INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, scheduled_at, created_at, status, is_deleted, notes)
-SELECT ('00000000-0000-4000-8000-' || lpad(mod(n, 20)::text, 12, '0'))::uuid, (SELECT id FROM leads LIMIT 1),
-    (ARRAY['meeting', 'demo', 'site-visit'])[1 + mod(n, 3)],
-    '2025-06-01'::timestamptz + mod(n, 1051200) * interval '1 minute', '2025-05-30'::timestamptz + mod(n, 1051200) * interval '1 minute',
+INSERT INTO users (id) VALUES ('99999999-0000-4000-8000-000000000009') ON CONFLICT DO NOTHING;
+INSERT INTO leads (id, tenant_id, assigned_user_id)
+SELECT md5('bulk' || n)::uuid, ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, '99999999-0000-4000-8000-000000000009'
+FROM generate_series(0, 19) AS n ON CONFLICT DO NOTHING;
+INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, created_at, status, is_deleted, notes)
+SELECT ('00000000-0000-4000-8000-' || lpad(mod(n, 20)::text, 12, '0'))::uuid, md5('bulk' || mod(n, 20))::uuid, '%s', 'user_ui',
+    '2025-06-01'::timestamp + mod(n, 1051200) * interval '1 minute', '2025-05-30'::timestamp + mod(n, 1051200) * interval '1 minute',
     (ARRAY['scheduled', 'confirmed', 'completed', 'cancelled', 'missed'])[1 + mod(n, 5)], mod(n, 17) = 0, repeat('n', 80)
-FROM generate_series(1, %d) AS n`
+FROM generate_series(%d, %d) AS n`
 
-// seedSQL stores follow-ups of one tenant: of each kind of row 20, and more of those that the sweep
-// must not read again and again.
+// bulk stores rows: the first hundredth, long past, are follow-ups that nobody has computed an instant
+// for, the rest meetings.
+func bulk(t *testing.T, conn *pgx.Conn, rows int) {
+	t.Helper()
+	mustExec(t, conn, fmt.Sprintf(bulkSQL, "auto_followup", 1, rows/100))
+	mustExec(t, conn, fmt.Sprintf(bulkSQL, "meeting", rows/100+1, rows))
+}
+
+// seedSQL stores follow-ups of one tenant, a lead for each kind of row: of each kind 20, and more of
+// those that the sweep must not read again and again. Times are in Dubai; rule is that of call_at, or
+// NULL where the instant was never computed, and 9 where it was computed for another time.
 const seedSQL = `
-INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, scheduled_at, created_at, status, is_deleted,
-    task_status, task_reason, task_scheduled_at, claimed_at, planned_for, idempotency_key)
-SELECT '00000000-0000-4000-8000-000000000007', (SELECT id FROM leads LIMIT 1), 'Follow-Up', at + n * interval '1 second', made, status, gone,
-    task, reason, due, claimed, CASE WHEN planned THEN at + n * interval '1 second' END, kind || n
-FROM (VALUES
-    ('due now',            20, '2026-06-01 10:00+00'::timestamptz, '2026-05-31'::timestamptz, 'scheduled', false, 'pending', NULL, NULL::timestamptz, NULL::timestamptz, false),
-    ('due next week',      20, '2026-06-07 10:00+00', '2026-05-31', 'confirmed', NULL, NULL, NULL, NULL, NULL, false),
-    ('due next month',    300, '2026-07-07 10:00+00', '2026-05-31', 'scheduled', false, 'pending', NULL, NULL, NULL, false),
-    ('historic',         2000, '2026-04-01 10:00+00', '2026-03-31', 'scheduled', false, 'pending', NULL, NULL, NULL, false),
-    ('withdrawn',          20, '2026-06-20 10:00+00', '2026-05-31', 'cancelled', false, 'pending', NULL, NULL, NULL, false),
-    ('historic, done',   2000, '2026-04-01 10:00+00', '2026-03-31', 'completed', false, 'pending', NULL, NULL, NULL, false),
-    ('overdue',            20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'scheduled', NULL, '2026-06-01 10:00+00', NULL, true),
-    ('refused long ago',   20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'failed', 'not_started', '2026-06-01 10:00+00', '2026-06-01 11:00+00', true),
-    ('never checked',      20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'scheduled', NULL, NULL, NULL, true),
-    ('refused just now',   20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'failed', 'not_started', '2026-06-01 10:00+00', '2026-06-01 11:59+00', true),
-    ('on the way',       1000, '2026-06-02 10:00+00', '2026-05-31', 'scheduled', false, 'scheduled', NULL, '2026-06-02 10:00+00', NULL, true),
-    ('not live',           20, '2026-06-02 10:00+00', '2026-05-31', 'scheduled', true, 'scheduled', NULL, '2026-06-02 10:00+00', NULL, true),
-    ('lease over',         20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'in_progress', NULL, '2026-06-01 10:00+00', '2026-06-01 11:00+00', true),
-    ('nobody''s lease',    20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'in_progress', NULL, NULL, NULL, true),
-    ('calling',            20, '2026-06-01 11:59+00', '2026-05-31', 'scheduled', false, 'in_progress', NULL, '2026-06-01 11:59+00', '2026-06-01 11:59+00', true),
-    ('executed',         2000, '2026-05-15 10:00+00', '2026-05-01', 'scheduled', false, 'executed', NULL, NULL, NULL, true),
-    ('executed by LAD',  2000, '2026-04-01 10:00+00', '2026-03-31', 'scheduled', false, 'executed', NULL, NULL, NULL, false),
-    ('moved',              20, '2026-06-09 10:00+00', '2026-05-31', 'scheduled', false, 'executed', NULL, NULL, NULL, false),
-    ('moved, expired',     20, '2026-06-09 10:00+00', '2026-05-31', 'scheduled', false, 'failed', 'expired', NULL, NULL, false),
-    ('held',              200, '2026-06-09 10:00+00', '2026-05-31', 'scheduled', false, 'failed', 'outcome_unknown', NULL, NULL, false),
-    ('revived',            20, '2026-06-09 10:00+00', '2026-05-31', 'scheduled', false, 'cancelled', 'booking_cancelled', NULL, NULL, true),
-    ('cancelled',        1000, '2026-06-09 10:00+00', '2026-05-31', 'cancelled', false, 'cancelled', 'booking_cancelled', NULL, NULL, true)
-) AS kinds (kind, count, at, made, status, gone, task, reason, due, claimed, planned), generate_series(1, kinds.count) AS n`
+CREATE TEMP TABLE kinds AS SELECT * FROM (VALUES
+    ('due now',            20, '2026-06-01 10:00+00'::timestamptz, '2026-05-31'::timestamptz, 'scheduled', false, 'pending', NULL, NULL::timestamptz, NULL::timestamptz, 1),
+    ('due next week',      20, '2026-06-07 10:00+00', '2026-05-31', 'confirmed', NULL, NULL, NULL, NULL, NULL, 1),
+    ('due next month',    300, '2026-07-07 10:00+00', '2026-05-31', 'scheduled', false, 'pending', NULL, NULL, NULL, 1),
+    ('historic',         2000, '2026-04-01 10:00+00', '2026-03-31', 'scheduled', false, 'pending', NULL, NULL, NULL, 1),
+    ('withdrawn',          20, '2026-06-20 10:00+00', '2026-05-31', 'cancelled', false, 'pending', NULL, NULL, NULL, 1),
+    ('historic, done',   2000, '2026-04-01 10:00+00', '2026-03-31', 'completed', false, 'pending', NULL, NULL, NULL, 1),
+    ('untimed',            20, '2026-06-20 10:00+00', '2026-05-31', 'scheduled', false, 'pending', NULL, NULL, NULL, NULL),
+    ('untimed, long ago',2000, '2026-04-01 10:00+00', '2026-03-31', 'scheduled', false, 'pending', NULL, NULL, NULL, NULL),
+    ('pending and moved',  20, '2026-06-20 10:00+00', '2026-05-31', 'scheduled', false, 'pending', NULL, NULL, NULL, 9),
+    ('other settings',     20, '2026-06-20 10:00+00', '2026-05-31', 'scheduled', false, 'pending', NULL, NULL, NULL, 0),
+    ('newer settings',     20, '2026-06-20 10:00+00', '2026-05-31', 'scheduled', false, 'failed', 'unknown_timezone', NULL, NULL, 2),
+    ('overdue',            20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'scheduled', NULL, '2026-06-01 10:00+00', NULL, 1),
+    ('refused long ago',   20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'failed', 'not_started', '2026-06-01 10:00+00', '2026-06-01 11:00+00', 1),
+    ('never checked',      20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'scheduled', NULL, NULL, NULL, 1),
+    ('refused just now',   20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'failed', 'not_started', '2026-06-01 10:00+00', '2026-06-01 11:59+00', 1),
+    ('on the way',       1000, '2026-06-02 10:00+00', '2026-05-31', 'scheduled', false, 'scheduled', NULL, '2026-06-02 10:00+00', NULL, 1),
+    ('not live',           20, '2026-06-02 10:00+00', '2026-05-31', 'scheduled', true, 'scheduled', NULL, '2026-06-02 10:00+00', NULL, 1),
+    ('lease over',         20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'in_progress', NULL, '2026-06-01 10:00+00', '2026-06-01 11:00+00', 1),
+    ('nobody''s lease',    20, '2026-06-01 10:00+00', '2026-05-31', 'scheduled', false, 'in_progress', NULL, NULL, NULL, 1),
+    ('calling',            20, '2026-06-01 11:59+00', '2026-05-31', 'scheduled', false, 'in_progress', NULL, '2026-06-01 11:59+00', '2026-06-01 11:59+00', 1),
+    ('executed',         2000, '2026-05-15 10:00+00', '2026-05-01', 'scheduled', false, 'executed', NULL, NULL, NULL, 1),
+    ('executed by LAD',  2000, '2026-04-01 10:00+00', '2026-03-31', 'scheduled', false, 'executed', NULL, NULL, NULL, NULL),
+    ('moved',              20, '2026-06-09 10:00+00', '2026-05-31', 'scheduled', false, 'executed', NULL, NULL, NULL, 9),
+    ('moved, expired',     20, '2026-06-09 10:00+00', '2026-05-31', 'scheduled', false, 'failed', 'expired', NULL, NULL, 9),
+    ('moved, by LAD',      20, '2026-06-09 10:00+00', '2026-05-31', 'scheduled', false, 'failed', NULL, NULL, NULL, NULL),
+    ('held',              200, '2026-06-09 10:00+00', '2026-05-31', 'scheduled', false, 'failed', 'outcome_unknown', NULL, NULL, 9),
+    ('revived',            20, '2026-06-09 10:00+00', '2026-05-31', 'scheduled', false, 'cancelled', 'booking_cancelled', NULL, NULL, 1),
+    ('cancelled',        1000, '2026-06-09 10:00+00', '2026-05-31', 'cancelled', false, 'cancelled', 'booking_cancelled', NULL, NULL, 1)
+) AS kinds (kind, count, at, made, status, gone, task, reason, due, claimed, rule);
+INSERT INTO users (id) VALUES ('99999999-0000-4000-8000-000000000009') ON CONFLICT DO NOTHING;
+INSERT INTO leads (id, tenant_id, assigned_user_id)
+SELECT md5(kind)::uuid, '00000000-0000-4000-8000-000000000007', '99999999-0000-4000-8000-000000000009' FROM kinds;
+INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, timezone, scheduled_at, created_at, status, is_deleted,
+    task_status, task_reason, task_scheduled_at, claimed_at, idempotency_key, call_at, call_at_wall, call_at_zone, call_at_rule)
+SELECT '00000000-0000-4000-8000-000000000007', md5(kind)::uuid, 'Follow-Up', 'system', 'GST', wall, made, status, gone,
+    task, reason, due, claimed, kind || n,
+    CASE WHEN rule IS NOT NULL THEN wall AT TIME ZONE 'Asia/Dubai' END,
+    CASE WHEN rule = 9 THEN wall - interval '1 hour' WHEN rule IS NOT NULL THEN wall END,
+    CASE WHEN rule IS NOT NULL THEN 'GST' END,
+    CASE WHEN rule = 9 THEN 1 ELSE rule END
+FROM kinds, generate_series(1, kinds.count) AS n, LATERAL (SELECT (at AT TIME ZONE 'Asia/Dubai') + n * interval '1 minute') AS clock (wall);
+DROP TABLE kinds`
 
 const allowNull = `ALTER TABLE lead_bookings ALTER COLUMN task_status DROP NOT NULL`
 
@@ -159,8 +195,8 @@ func assertReadsWhatItFinds(t *testing.T, c concern, p plan) {
 	if len(indexes) != 1 || !indexes[c.index] {
 		t.Errorf("%s uses %v, want %s", c.name, indexes, c.index)
 	}
-	if p.Rows != c.found || returned != c.found || removed != c.passedOver {
-		t.Errorf("%s answers %d rows, reads %d and throws %d away, want %d, %d and %d", c.name, p.Rows, returned, removed, c.found, c.found, c.passedOver)
+	if p.Rows != c.found || returned != c.found || removed != 0 {
+		t.Errorf("%s answers %d rows, reads %d and throws %d away, want %d, %d and none", c.name, p.Rows, returned, removed, c.found, c.found)
 	}
 	// An index entry that is skipped shows in no row count, but in the pages that are touched.
 	if blocks := p.Hit + p.Read; blocks > 100+2*c.found {
@@ -175,29 +211,31 @@ func assertSweepIsCheap(t *testing.T, c connections) {
 	functions := c.functions("00000000-0000-4000-8000-000000000007")
 	for _, concern := range concerns {
 		name := strings.ReplaceAll(concern.name, " ", "_")
-		mustExec(t, functions, fmt.Sprintf("PREPARE %s (uuid, timestamptz, uuid, int, text[], timestamptz, timestamptz, timestamptz, timestamptz) AS %s", name, concern.query))
+		mustExec(t, functions, fmt.Sprintf("PREPARE %s (uuid, timestamptz, uuid, int, text[], timestamptz, timestamptz, timestamptz, timestamptz, int) AS %s", name, concern.query))
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 			mustExec(t, functions, "SET plan_cache_mode = "+mode)
 			assertReadsWhatItFinds(t, concern, explain(t, functions, fmt.Sprintf("EXECUTE %s (%s)", name, arguments)))
 		}
 	}
 	tenants := explain(t, functions, "SELECT tenant_id FROM followup_tenants")
-	if tenants.Rows != 20 || tenants.Hit+tenants.Read > 20*4*8 {
+	if tenants.Rows != 20 || tenants.Hit+tenants.Read > 20*6*8 {
 		t.Errorf("the tenants: %d rows, %d pages", tenants.Rows, tenants.Hit+tenants.Read)
 	}
 	t.Logf("tenants: %d rows, %d pages", tenants.Rows, tenants.Hit+tenants.Read)
 }
 
-var sweepStart = startingPoint{name: "sweep", parts: []string{ladschema.Bare,
-	`INSERT INTO leads (tenant_id) VALUES ('00000000-0000-4000-8000-000000000007')`}, ours: true}
-
-func TestEachQuestionOfTheSweepReadsWhatItFindsAndNoMore(t *testing.T) {
+func TestSweep(t *testing.T) {
 	t.Parallel()
-	c := open(t, sweepStart)
-	owner := c.as("lad_owner")
-	mustExec(t, owner, allowNull)
-	mustExec(t, owner, fmt.Sprintf(bulkSQL, 30_000))
-	mustExec(t, owner, seedSQL)
-	mustExec(t, owner, "ANALYZE lead_bookings")
-	assertSweepIsCheap(t, c)
+	for _, v := range ladschema.Variants()[1:4] {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			c := open(t, startingPoint{name: "sweep " + v.Name, parts: v.Parts, ours: true})
+			owner := c.as("lad_owner")
+			mustExec(t, owner, "SET timezone = 'UTC'; "+allowNull)
+			bulk(t, owner, 30_000)
+			mustExec(t, owner, seedSQL)
+			mustExec(t, owner, "ANALYZE lead_bookings")
+			assertSweepIsCheap(t, c)
+		})
+	}
 }

@@ -2,9 +2,9 @@
 ALTER TABLE lead_bookings
     ADD COLUMN task_name            varchar(500),
     ADD COLUMN task_scheduled_at    timestamptz,
-    ADD COLUMN task_status          varchar(20) DEFAULT 'pending',
+    ADD COLUMN task_status          varchar(30) NOT NULL DEFAULT 'pending',
     ADD COLUMN executed_at          timestamptz,
-    ADD COLUMN execution_attempts   integer DEFAULT 0,
+    ADD COLUMN execution_attempts   integer NOT NULL DEFAULT 0,
     ADD COLUMN last_execution_error text,
     ADD COLUMN idempotency_key      varchar(255);
 
