@@ -1,7 +1,6 @@
 package followup
 
 import (
-	"regexp"
 	"strings"
 	"time"
 )
@@ -13,13 +12,24 @@ type Ticket struct {
 	TaskName string // the full resource name of the task that fired
 }
 
-// Lead is what a call needs to know of the person to ring. It never enters a
-// task, a log line or an error column.
+// Facts is what Admit needs to know beside the row. None of it enters a task, a
+// log line or an error column.
+type Facts struct {
+	Lead   Lead
+	Agents Agents
+	Ledger Ledger
+}
+
+// Lead is whom to ring, and what speaks against it.
 type Lead struct {
-	FirstName  string
-	LastName   string
-	Phone      string
-	LatestNote string
+	FirstName     string
+	LastName      string
+	Number        string // E.164; "" if there is none that is valid
+	NumberProblem string // why there is none
+	LatestNote    string
+	Excluded      Reason // LeadDeleted, LeadArchived, DoNotCall or ""
+	Twin          bool   // another booking has rung, or rings, the lead for this minute
+	Calls         int    // calls for other bookings within Rules.MaxCalls.Per
 }
 
 // Name is the lead's name as a person would write it, "" if there is none.
@@ -27,34 +37,17 @@ func (l Lead) Name() string {
 	return strings.TrimSpace(strings.TrimSpace(l.FirstName) + " " + strings.TrimSpace(l.LastName))
 }
 
-// Number is the lead's phone number in E.164 (ITU-T E.164: '+', then up to 15
-// digits, the first not 0), or "" if there is no usable one. The separators
-// that people type are taken out, and so is the "(0)" that is only dialled
-// within a country (ITU-T E.123); a missing country code is not guessed.
-func (l Lead) Number() string {
-	number := separators.Replace(strings.TrimSpace(l.Phone))
-	if !e164.MatchString(number) {
-		return ""
-	}
-	return number
-}
-
-var (
-	separators = strings.NewReplacer("(0)", "", " ", "", "-", "", ".", "", "(", "", ")", "", "/", "", "\u00a0", "")
-	e164       = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
-)
-
 // Admit decides whether the task that has just fired may dial now. It is asked
 // under the row's lock; b is nil for a booking that does not exist or is another
 // tenant's.
 //
 // As in Plan the first line that fits decides, and the order matters.
-func (r Rules) Admit(b *Booking, lead Lead, t Ticket, now time.Time) Decision {
-	return r.admit(b, lead, t, now, nil)
+func (r Rules) Admit(b *Booking, f Facts, t Ticket, now time.Time) Decision {
+	return r.admit(b, f, t, now, nil)
 }
 
 // admit also tells asked, unless it is nil, of each rule that it asks.
-func (r Rules) admit(b *Booking, lead Lead, t Ticket, now time.Time, asked func(Rule, bool)) Decision {
+func (r Rules) admit(b *Booking, f Facts, t Ticket, now time.Time, asked func(Rule, bool)) Decision {
 	s := sight{asked: asked}
 	if s.ask(RuleAbsent, b == nil) {
 		return Decision{Effect: None, Rule: RuleAbsent}
@@ -62,69 +55,96 @@ func (r Rules) admit(b *Booking, lead Lead, t Ticket, now time.Time, asked func(
 	s = r.look(*b, now)
 	s.asked = asked
 	for _, l := range admitTable {
-		if s.ask(l.rule, l.fits(s, t, lead)) {
-			return l.answer(s).above(t)
+		if s.ask(l.rule, l.fits(s, t, f)) {
+			return l.answer(s, t, f).above(t)
 		}
 	}
 	s.ask(RuleAdmitted, true)
 	return s.claim(t)
 }
 
-// admitLine is a line of Admit's table: it may also ask for ticket and lead.
+// admitLine is a line of Admit's table: it may also ask for the ticket and the facts.
 type admitLine struct {
 	rule   Rule
-	fits   func(sight, Ticket, Lead) bool
-	answer func(sight) Decision
+	fits   func(sight, Ticket, Facts) bool
+	answer func(sight, Ticket, Facts) Decision
+}
+
+// plain is an answer that needs neither.
+func plain(answer func(sight) Decision) func(sight, Ticket, Facts) Decision {
+	return func(s sight, _ Ticket, _ Facts) Decision { return answer(s) }
 }
 
 // admitTable ends in claim.
 var admitTable = []admitLine{
 	{RuleOtherCall,
-		func(s sight, t Ticket, _ Lead) bool { return t.Key != s.key || s.key == "" },
-		func(s sight) Decision { return s.keep(RuleOtherCall) }},
+		func(s sight, t Ticket, _ Facts) bool { return t.Key != s.key || s.key == "" },
+		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RuleOtherCall) }},
 	{RuleStale,
-		func(s sight, t Ticket, _ Lead) bool { return t.Revision < max(1, s.b.Task.Revision) },
-		func(s sight) Decision { return s.keep(RuleStale) }},
+		func(s sight, t Ticket, _ Facts) bool { return t.Revision < max(1, s.b.Task.Revision) },
+		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RuleStale) }},
 	{RuleClaimed,
-		func(s sight, _ Ticket, _ Lead) bool { return s.unfinished() && !s.leaseOver() },
-		func(s sight) Decision { return Decision{Effect: Wait, Rule: RuleClaimed} }},
+		func(s sight, _ Ticket, _ Facts) bool { return s.unfinished() && !s.leaseOver() },
+		func(s sight, _ Ticket, _ Facts) Decision { return Decision{Effect: Wait, Rule: RuleClaimed} }},
 	{RuleLeaseOver,
-		func(s sight, _ Ticket, _ Lead) bool { return s.unfinished() && !s.retryable() },
-		sight.hold},
+		func(s sight, _ Ticket, _ Facts) bool { return s.unfinished() && !s.retryable() },
+		plain(sight.hold)},
 	{RuleHeld,
-		func(s sight, _ Ticket, _ Lead) bool { return s.b.Task.is(Failed, OutcomeUnknown) },
-		func(s sight) Decision { return s.keep(RuleHeld) }},
+		func(s sight, _ Ticket, _ Facts) bool { return s.b.Task.is(Failed, OutcomeUnknown) },
+		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RuleHeld) }},
 	{RuleCalled,
-		func(s sight, _ Ticket, _ Lead) bool { return s.called() },
-		sight.markCalled},
+		func(s sight, _ Ticket, _ Facts) bool { return s.called() },
+		plain(sight.markCalled)},
 	{RuleNotLive,
-		func(s sight, _ Ticket, _ Lead) bool { return !s.live() },
-		sight.withdraw},
+		func(s sight, _ Ticket, _ Facts) bool { return !s.live() },
+		plain(sight.withdraw)},
 	{RulePremature,
-		func(s sight, t Ticket, _ Lead) bool {
+		func(s sight, t Ticket, _ Facts) bool {
 			return t.Revision > s.b.Task.Revision && s.rules.Plan(&s.b, s.now).Effect != Arm
 		},
-		func(s sight) Decision { return s.keep(RulePremature) }},
+		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RulePremature) }},
 	{RuleSettled,
-		func(s sight, t Ticket, _ Lead) bool {
+		func(s sight, t Ticket, _ Facts) bool {
 			final := s.b.Task.Status == Cancelled || s.finalForKey()
 			return t.Revision == s.b.Task.Revision && final
 		},
-		func(s sight) Decision { return s.keep(RuleSettled) }},
+		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RuleSettled) }},
 	{RuleTooEarly,
-		func(s sight, _ Ticket, _ Lead) bool { return s.tooEarly() },
-		func(s sight) Decision { return s.arm(RuleTooEarly) }},
+		func(s sight, _ Ticket, _ Facts) bool { return s.tooEarly() },
+		func(s sight, _ Ticket, _ Facts) Decision { return s.arm(RuleTooEarly) }},
 	{RuleExpired,
-		func(s sight, _ Ticket, _ Lead) bool { return s.late() },
-		sight.expire},
+		func(s sight, _ Ticket, _ Facts) bool { return s.late() },
+		plain(sight.expire)},
 	{RulePaused,
-		func(s sight, _ Ticket, _ Lead) bool { return s.rules.Paused.Covers(s.b.TenantID) },
-		func(s sight) Decision { return Decision{Effect: Wait, Rule: RulePaused} }},
+		func(s sight, _ Ticket, _ Facts) bool { return s.rules.Paused.Covers(s.b.TenantID) },
+		func(s sight, _ Ticket, _ Facts) Decision { return Decision{Effect: Wait, Rule: RulePaused} }},
+	{RuleExcluded,
+		func(_ sight, _ Ticket, f Facts) bool { return f.Lead.Excluded != "" },
+		func(s sight, _ Ticket, f Facts) Decision { return s.end(RuleExcluded, Cancelled, f.Lead.Excluded) }},
+	{RuleDuplicate,
+		func(_ sight, _ Ticket, f Facts) bool { return f.Lead.Twin },
+		func(s sight, _ Ticket, _ Facts) Decision { return s.end(RuleDuplicate, Cancelled, Duplicate) }},
+	{RuleCallLimit,
+		func(s sight, _ Ticket, f Facts) bool { return s.rules.MaxCalls.reached(f.Lead.Calls) },
+		func(s sight, _ Ticket, _ Facts) Decision { return s.end(RuleCallLimit, Cancelled, CallLimit) }},
 	{RuleNoPhone,
-		func(_ sight, _ Ticket, lead Lead) bool { return lead.Number() == "" },
-		func(s sight) Decision {
-			d := s.end(RuleNoPhone, Failed, Rejected)
-			d.Next.LastError = "the lead has no phone number in E.164 form, as +4915112345678"
-			return d
+		func(_ sight, _ Ticket, f Facts) bool { return f.Lead.Number == "" },
+		func(s sight, _ Ticket, f Facts) Decision { return s.reject(RuleNoPhone, f.Lead.NumberProblem) }},
+	{RuleNoAgent,
+		func(s sight, _ Ticket, f Facts) bool { return s.rules.Agent(s.b, f.Agents).ID == 0 },
+		func(s sight, _ Ticket, f Facts) Decision {
+			return s.reject(RuleNoAgent, s.rules.Agent(s.b, f.Agents).Problem)
 		}},
+	{RulePaced,
+		func(s sight, _ Ticket, f Facts) bool { return !s.rules.Limit.slot(s.b, f.Ledger, s.now).IsZero() },
+		func(s sight, t Ticket, f Facts) Decision {
+			return s.queueUp(t, s.rules.Limit.slot(s.b, f.Ledger, s.now))
+		}},
+}
+
+// reject ends a follow-up that cannot be called as it stands, and says why.
+func (s sight) reject(rule Rule, why string) Decision {
+	d := s.end(rule, Failed, Rejected)
+	d.Next.LastError = why
+	return d
 }

@@ -11,6 +11,7 @@ import (
 func TestAdviceSaysHowACallStandsAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	late := noon.Add(-2 * lateness)
+	zoneless := func(b *Booking) { b.ScheduledAt, b.When = time.Time{}, When{Wall: onTime, Zone: "Mars"} }
 	for _, c := range []struct {
 		name string
 		row  *Booking
@@ -37,6 +38,18 @@ func TestAdviceSaysHowACallStandsAndWhatToDo(t *testing.T) {
 		{"stopped", booked(onTime, state(onTime, Cancelled, ByOperator)), "an operator has cancelled it"},
 		{"cancelled in LAD", booked(onTime, state(onTime, Cancelled, BookingCancelled), deleted), "revive it in LAD"},
 		{"cancelled in LAD, then revived", booked(onTime, state(onTime, Cancelled, BookingCancelled)), "moved or revived"},
+		{"waits for its turn", booked(onTime, state(onTime, Scheduled, Paced)), "its turn under VOICE_AGENT_LIMIT"},
+		{"waits with everybody", booked(onTime, state(onTime, Scheduled, RateLimited)), "all calls wait"},
+		{"outside hours", booked(onTime, state(onTime, Scheduled, OutsideHours)), "business hours"},
+		{"a setting is wrong", booked(onTime, state(onTime, Failed, Misconfigured)), "then retry it"},
+		{"a zone unread", booked(onTime, fresh(), zoneless), "set FOLLOWUP_DEFAULT_TIMEZONE"},
+		{"a zone unread, and said", booked(onTime, state(onTime, Failed, UnknownTimezone), zoneless), "set FOLLOWUP_DEFAULT_TIMEZONE"},
+		{"a zone corrected", booked(onTime, at(state(onTime, Failed, UnknownTimezone), withoutKey)), "moved or revived"},
+		{"the lead is deleted", booked(onTime, state(onTime, Cancelled, LeadDeleted)), "LAD has deleted the lead"},
+		{"the lead is archived", booked(onTime, state(onTime, Cancelled, LeadArchived)), "LAD has archived the lead"},
+		{"the lead is not to be called", booked(onTime, state(onTime, Cancelled, DoNotCall)), "marked not to be called"},
+		{"a double", booked(onTime, state(onTime, Cancelled, Duplicate)), "another booking of the lead"},
+		{"called often", booked(onTime, state(onTime, Cancelled, CallLimit)), "FOLLOWUP_MAX_CALLS_PER_LEAD"},
 		{"cancelled by a stranger", booked(onTime, state(onTime, Cancelled, "")), "outside this system"},
 	} {
 		if got := standard().Advice(*c.row, noon); !strings.Contains(got, c.want) {

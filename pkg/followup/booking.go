@@ -42,13 +42,20 @@ type Booking struct {
 	Ref
 	LeadID         uuid.NullUUID
 	AssignedUserID uuid.NullUUID
-	Type           string    // booking_type as LAD spells it
-	ScheduledAt    time.Time // zero: the row has no (finite) time
-	CreatedAt      time.Time
-	Status         BookingStatus
-	Deleted        bool
-	AgentID        string // metadata.agent_id, "" if the booking has none
-	Task           Task
+	Type           string // booking_type as LAD spells it
+	When           When   // scheduled_at as LAD has written it
+	// ScheduledAt is the instant that When means (Times.Instant). It is zero if
+	// the row has no (finite) time, or a time in a zone that cannot be read.
+	ScheduledAt time.Time
+	CreatedAt   time.Time
+	Status      BookingStatus
+	Deleted     bool
+	AgentID     string        // metadata.agent_id as LAD spells it, "" if there is none
+	CallRef     uuid.NullUUID // metadata.call_id: the call log's row of the call that led to this booking
+	// Stale: what the database has computed of the booking's time, for the sweep
+	// to find it by, is not of When as it is now.
+	Stale bool
+	Task  Task
 }
 
 // Task is the state of a booking's follow-up: the columns that this system
@@ -59,7 +66,7 @@ type Task struct {
 	Name       string    // full resource name of the live Cloud Task
 	DueAt      time.Time // task_scheduled_at: when that task is due
 	Revision   int       // bumped at every enqueue; fences stale tasks
-	PlannedFor time.Time // the scheduled_at that Key was made for
+	PlannedFor time.Time // the ScheduledAt that Key was made for
 	Attempts   int       // claims made for Key; with Revision it fences stale finishes
 	ClaimedAt  time.Time // when the last claim committed; zero while the row waits for a task anew
 	ExecutedAt time.Time
@@ -106,6 +113,19 @@ const (
 	Expired          Reason = "expired"           // failed: too late to ring
 	BookingCancelled Reason = "booking_cancelled" // cancelled: LAD's booking is no longer live
 	ByOperator       Reason = "by_operator"       // cancelled: a person stopped this call
+
+	LeadDeleted  Reason = "lead_deleted"  // cancelled: LAD has deleted the lead
+	LeadArchived Reason = "lead_archived" // cancelled: LAD has archived the lead
+	DoNotCall    Reason = "do_not_call"   // cancelled: the lead is marked not to be called
+	Duplicate    Reason = "duplicate"     // cancelled: another booking rings this lead for this minute
+	CallLimit    Reason = "call_limit"    // cancelled: the lead has had FOLLOWUP_MAX_CALLS_PER_LEAD
+
+	UnknownTimezone Reason = "unknown_timezone" // failed: the booking's timezone cannot be read
+	Misconfigured   Reason = "misconfigured"    // failed: a credential was refused, or the tenant lacks the feature
+
+	Paced        Reason = "paced"         // scheduled: waits for its turn under VOICE_AGENT_LIMIT
+	RateLimited  Reason = "rate_limited"  // scheduled: the voice service's limit was hit, and all calls wait
+	OutsideHours Reason = "outside_hours" // scheduled: waits for business hours
 )
 
 // is reports whether the task stands at status for reason.
@@ -120,10 +140,18 @@ func (t Task) open() bool {
 }
 
 // Kind is the normal form of a booking type: lower case without '-', '_' and
-// spaces, so that follow_up, follow-up and FollowUp are one kind. The database's
-// booking_kind column computes the same.
+// spaces, so that follow_up, follow-up and FollowUp are one kind. Only ASCII
+// letters are lowered: the database's booking_kind column computes the same,
+// whatever its locale.
 func Kind(bookingType string) string {
-	return kindReplacer.Replace(strings.ToLower(bookingType))
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '-' || r == '_' || r == ' ':
+			return -1
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		default:
+			return r
+		}
+	}, bookingType)
 }
-
-var kindReplacer = strings.NewReplacer("-", "", "_", "", " ", "")

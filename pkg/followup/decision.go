@@ -20,13 +20,16 @@ const (
 	// Wait: leave everything; the same task is to come again later. Admit alone
 	// answers so.
 	Wait Effect = "wait"
+	// Queue: store Decision.Next under the row's lock; the same task is to come
+	// again at Next.DueAt, its slot. Admit alone answers so.
+	Queue Effect = "queue"
 )
 
 // Decision is what should be done about a row, and which rule says so.
 type Decision struct {
 	Effect Effect
 	Rule   Rule
-	// Next is the row's task state after an Update, Arm or Dial.
+	// Next is the row's task state after an Update, Arm, Queue or Dial.
 	Next Task
 	// Drop is the name of the Cloud Task that has become superfluous, to be
 	// deleted after the row is stored, best effort: if it fires it does nothing.
@@ -57,7 +60,14 @@ const (
 	RulePremature   Rule = "premature"      // the task is newer than a row that wants none
 	RuleTooEarly    Rule = "too_early"      // the task fired before its time
 	RulePaused      Rule = "paused"         // dialling is paused for this tenant
+	RuleNoZone      Rule = "no_zone"        // the booking's timezone cannot be read
+	RuleExcluded    Rule = "excluded"       // the lead is deleted, archived or not to be called
+	RuleDuplicate   Rule = "duplicate"      // another booking rings the lead for this minute
+	RuleCallLimit   Rule = "call_limit"     // the lead has had its share of calls
 	RuleNoPhone     Rule = "no_phone"       // the lead has no usable number
+	RuleNoAgent     Rule = "no_agent"       // the tenant has no voice agent for the call
+	RulePaced       Rule = "paced"          // the voice service's limit is used up
+	RuleDeferred    Rule = "deferred"       // the voice service asked to wait
 	RuleAdmitted    Rule = "admitted"       // it may dial
 	RuleClaimLapsed Rule = "claim_lapsed"   // the claim grew old before it dialled
 )
@@ -70,23 +80,59 @@ type sight struct {
 	b     Booking
 	key   string
 	asked func(Rule, bool) // told of each rule that is asked; may be nil
+	// overwritten: the row does not say what this system has written into it.
+	overwritten bool
 }
 
 func (r Rules) look(b Booking, now time.Time) sight {
 	if b.Task.Status == "" { // NULL
 		b.Task.Status = Pending
 	}
-	return sight{rules: r, now: now, b: b, key: b.Key()}
+	read := b.Task
+	b.Task = b.proven()
+	overwritten := b.Task.Status != read.Status || b.Task.Key != read.Key
+	return sight{rules: r, now: now, b: b, key: b.Key(), overwritten: overwritten}
 }
 
-// live: LAD still means this follow-up to take place.
-func (s sight) live() bool {
+// proven is the task's state as far as the columns prove it that LAD does not
+// know: Reason, ClaimedAt, ExecutedAt and PlannedFor. LAD's services may write all
+// the others back at any time, as they read them at any time before; then a call
+// that is under way, was made or is in doubt would look as if it still waited.
+// An end without a call that is written over is a wish to call after all.
+func (b Booking) proven() Task {
+	t := b.Task
+	switch {
+	case t.Reason == OutcomeUnknown:
+		t.Status = Failed
+	case t.ClaimedAt.IsZero() || t.Reason != "":
+		return t
+	case t.ExecutedAt.Equal(t.ClaimedAt):
+		t.Status = Executed
+	default:
+		t.Status = InProgress
+	}
+	if key := b.keyFor(t.PlannedFor); key != "" {
+		t.Key = key
+	}
+	return t
+}
+
+// meant reports whether LAD still wants this follow-up, at whatever time.
+func (s sight) meant() bool {
 	switch s.b.Status {
 	case BookingPending, BookingScheduled, BookingConfirmed:
-		return !s.b.Deleted && !s.b.ScheduledAt.IsZero() && s.rules.isFollowUp(s.b)
+		return !s.b.Deleted && s.rules.isFollowUp(s.b)
 	default:
 		return false
 	}
+}
+
+// live reports whether LAD still wants this follow-up, at a time that can be read.
+func (s sight) live() bool { return s.meant() && !s.b.ScheduledAt.IsZero() }
+
+// zoneless reports whether LAD wants this follow-up at a time that cannot be read.
+func (s sight) zoneless() bool {
+	return s.meant() && s.b.ScheduledAt.IsZero() && !s.b.When.Wall.IsZero()
 }
 
 // untouched: this system has never armed the row. Only then may its type or age
@@ -94,12 +140,21 @@ func (s sight) live() bool {
 func (s sight) untouched() bool { return s.b.Task.Revision == 0 }
 
 func (s sight) historic() bool {
-	since := s.rules.ActiveSince
-	return s.b.ScheduledAt.Before(since) && s.b.CreatedAt.Before(since)
+	since, at := s.rules.ActiveSince, s.b.ScheduledAt
+	if at.IsZero() {
+		at = s.b.When.Wall
+	}
+	return at.Before(since) && s.b.CreatedAt.Before(since)
 }
 
 // same: the stored key is the one of the row's present time.
 func (s sight) same() bool { return s.b.Task.Key == s.key }
+
+// ofLAD: LAD's own scheduler ended this follow-up, under a key that takes the
+// wall clock for UTC (FACTS: its endpoint never shifted it).
+func (s sight) ofLAD() bool {
+	return s.untouched() && s.b.Task.Key != "" && s.b.Task.Key == s.b.keyFor(s.b.When.Wall)
+}
 
 // called: the call for this time, or for a later one, has been made.
 func (s sight) called() bool {
@@ -115,21 +170,8 @@ func (s sight) leaseOver() bool {
 	return c.IsZero() || s.now.After(c.Add(s.rules.Lease))
 }
 
-// unfinished: whoever claimed the row has not said what came of it. LAD's services
-// may write any column, so task_status alone does not tell: a row that is made to
-// wait for a task carries no claim, and one that does has been overwritten. The
-// call may be under way, or in doubt.
-func (s sight) unfinished() bool {
-	switch t := s.b.Task; t.Status {
-	case InProgress:
-		return true
-	case Pending, Scheduled:
-		return (t.Reason == "" || t.Reason == OutcomeUnknown) && t.Key != "" &&
-			!t.ClaimedAt.IsZero() && !t.ExecutedAt.Equal(t.ClaimedAt)
-	default:
-		return false
-	}
-}
+// unfinished: whoever claimed the row has not said what came of it.
+func (s sight) unfinished() bool { return s.b.Task.Status == InProgress }
 
 // overdue: the task should have fired, or come again, by now.
 func (s sight) overdue() bool {

@@ -23,9 +23,9 @@ func (r Rules) ExplainPlan(b *Booking, now time.Time) Explanation {
 }
 
 // ExplainAdmit is Admit with its reasons.
-func (r Rules) ExplainAdmit(b *Booking, lead Lead, t Ticket, now time.Time) Explanation {
+func (r Rules) ExplainAdmit(b *Booking, f Facts, t Ticket, now time.Time) Explanation {
 	var e Explanation
-	e.Decision = r.admit(b, lead, t, now, e.note)
+	e.Decision = r.admit(b, f, t, now, e.note)
 	return e
 }
 
@@ -76,6 +76,12 @@ var questions = map[Rule]string{
 	RulePremature:  "Is the task newer than the row, and unwanted?",
 	RuleTooEarly:   "Does the task fire before its time?",
 	RulePaused:     "Is dialling paused for this tenant?",
-	RuleNoPhone:    "Has the lead no phone number in E.164 form?",
+	RuleNoZone:     "Is its timezone one that cannot be read?",
+	RuleExcluded:   "Is the lead deleted, archived or marked not to be called?",
+	RuleDuplicate:  "Does another booking ring this lead for this minute?",
+	RuleCallLimit:  "Has the lead had FOLLOWUP_MAX_CALLS_PER_LEAD?",
+	RuleNoPhone:    "Has the lead no valid phone number?",
+	RuleNoAgent:    "Has the tenant no voice agent for this call?",
+	RulePaced:      "Is VOICE_AGENT_LIMIT used up for now?",
 	RuleAdmitted:   "May it dial?",
 }

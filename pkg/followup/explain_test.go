@@ -26,7 +26,7 @@ func TestAnExplanationListsTheRulesInTheirOrderUpToTheOneThatFits(t *testing.T) 
 		return standard().ExplainAdmit(b, reachable, ticket, noon)
 	}
 	early := onTime.Add(2 * Earliness)
-	upToLive := []Rule{RuleAbsent, RuleNoFollowUp, RuleHistoric, RuleClaimed, RuleLeaseOver, RuleHeld, RuleCalled, RuleNotLive}
+	upToLive := []Rule{RuleAbsent, RuleNoFollowUp, RuleHistoric, RuleClaimed, RuleLeaseOver, RuleHeld, RuleCalled, RuleNoZone, RuleNotLive}
 	for name, c := range map[string]struct {
 		got  Explanation
 		want []Asked
@@ -47,7 +47,8 @@ func TestAnExplanationListsTheRulesInTheirOrderUpToTheOneThatFits(t *testing.T) 
 		"a task of no booking": {admit(nil, ticketFor(onTime)), asked(nil, RuleAbsent), RuleAbsent},
 		"a task that may dial": {admit(booked(onTime, scheduled(onTime)), ticketFor(onTime)),
 			asked([]Rule{RuleAbsent, RuleOtherCall, RuleStale, RuleClaimed, RuleLeaseOver, RuleHeld, RuleCalled, RuleNotLive,
-				RulePremature, RuleSettled, RuleTooEarly, RuleExpired, RulePaused, RuleNoPhone}, RuleAdmitted), RuleAdmitted},
+				RulePremature, RuleSettled, RuleTooEarly, RuleExpired, RulePaused,
+				RuleExcluded, RuleDuplicate, RuleCallLimit, RuleNoPhone, RuleNoAgent, RulePaced}, RuleAdmitted), RuleAdmitted},
 		"a task for another time": {admit(booked(early, scheduled(early)), ticketFor(onTime)),
 			asked([]Rule{RuleAbsent}, RuleOtherCall), RuleOtherCall},
 	} {
@@ -64,11 +65,11 @@ func TestAnExplanationListsTheRulesInTheirOrderUpToTheOneThatFits(t *testing.T) 
 func TestAnExplanationDecidesAsTheRulesDo(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		plan, admit := w.rules.ExplainPlan(&w.row, w.now), w.rules.ExplainAdmit(&w.row, w.lead, w.ticket, w.now)
+		plan, admit := w.rules.ExplainPlan(&w.row, w.now), w.rules.ExplainAdmit(&w.row, w.facts, w.ticket, w.now)
 		if diff := cmp.Diff(w.rules.Plan(&w.row, w.now), plan.Decision); diff != "" {
 			t.Fatalf("Plan (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(w.rules.Admit(&w.row, w.lead, w.ticket, w.now), admit.Decision); diff != "" {
+		if diff := cmp.Diff(w.rules.Admit(&w.row, w.facts, w.ticket, w.now), admit.Decision); diff != "" {
 			t.Fatalf("Admit (-want +got):\n%s", diff)
 		}
 		return true
@@ -80,7 +81,7 @@ func TestAnExplanationDecidesAsTheRulesDo(t *testing.T) {
 func TestTheRuleThatDecidedIsAmongTheAskedAndFits(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		for _, e := range []Explanation{w.rules.ExplainPlan(&w.row, w.now), w.rules.ExplainAdmit(&w.row, w.lead, w.ticket, w.now)} {
+		for _, e := range []Explanation{w.rules.ExplainPlan(&w.row, w.now), w.rules.ExplainAdmit(&w.row, w.facts, w.ticket, w.now)} {
 			if !slices.Contains(e.Asked, Asked{Rule: e.Decision.Rule, Fits: true}) {
 				t.Fatalf("%s decided, asked were %v", e.Decision.Rule, e.Asked)
 			}

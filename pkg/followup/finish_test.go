@@ -22,6 +22,8 @@ func TestAnOutcomeDecidesWhatBecomesOfTheClaim(t *testing.T) {
 		before.Status, before.Reason, before.LastError = Failed, reason, detail
 		return before
 	}
+	retrying := standard()
+	retrying.RetryDispatch = true
 	for _, c := range []struct {
 		name   string
 		rules  Rules
@@ -54,7 +56,17 @@ func TestAnOutcomeDecidesWhatBecomesOfTheClaim(t *testing.T) {
 			Report{Outcome: CallUnknown, Detail: "EOF"}, failed(claim, NotStarted, "EOF")},
 		{"no outcome is unknown", standard(), claim, Report{}, failed(claim, OutcomeUnknown, "")},
 		{"an outcome nobody knows is unknown", standard(), claim,
-			Report{Outcome: "splendid", CallID: "call-1"}, failed(claim, OutcomeUnknown, "")},
+			Report{Outcome: "splendid"}, failed(claim, OutcomeUnknown, "")},
+		{"refused for now by the limit", standard(), claim,
+			Report{Outcome: CallLimited, Detail: "429"}, failed(claim, NotStarted, "429")},
+		{"refused outside business hours", standard(), claim,
+			Report{Outcome: CallClosed, Detail: "403"}, failed(claim, NotStarted, "403")},
+		{"a refused credential", standard(), claim,
+			Report{Outcome: CallMisconfigured, Detail: "401"}, failed(claim, Misconfigured, "401")},
+		{"accepted, and not dispatched", standard(), claim,
+			Report{Outcome: CallDispatchFailed, Detail: "no_trunk"}, failed(claim, OutcomeUnknown, "no_trunk")},
+		{"accepted, and not dispatched, to be tried again", retrying, claim,
+			Report{Outcome: CallDispatchFailed, Detail: "no_trunk"}, failed(claim, NotStarted, "no_trunk")},
 		{"an outcome nobody knows, at an idempotent agent", idempotent(), claim,
 			Report{Outcome: "splendid"}, failed(claim, NotStarted, "")},
 	} {

@@ -40,6 +40,8 @@ func standard() Rules {
 		MaxLateness:  lateness,
 		Lease:        lease,
 		Grace:        grace,
+		MaxCalls:     CallShare{N: 3, Per: 168 * time.Hour},
+		Limit:        Limit{Rates: []Rate{{N: 4, Per: time.Minute}}, PerCall: 2},
 	}
 }
 
@@ -145,8 +147,23 @@ func becomes(rule Rule, status TaskStatus, reason Reason) want {
 	}
 }
 
+// isCalled: the call on record counts for the present time.
+func isCalled(b Booking) Decision {
+	d := becomes(RuleCalled, Executed, "")(b)
+	d.Next.ClaimedAt = d.Next.ExecutedAt
+	return d
+}
+
+// mended: the row says again what this system has written into it.
+func mended(rule Rule, status TaskStatus) want {
+	return func(b Booking) Decision {
+		next := b.Task
+		next.Status, next.Key = status, keyFor(next.PlannedFor)
+		return Decision{Effect: Update, Rule: rule, Next: next}
+	}
+}
+
 var (
-	isCalled    = becomes(RuleCalled, Executed, "")
 	isCancelled = becomes(RuleNotLive, Cancelled, BookingCancelled)
 	isExpired   = becomes(RuleExpired, Failed, Expired)
 )

@@ -13,10 +13,14 @@ import (
 // already, so the time is printed as JavaScript's Date.prototype.toISOString
 // prints it.
 func (b Booking) Key() string {
-	if b.ScheduledAt.IsZero() {
+	return b.keyFor(b.ScheduledAt)
+}
+
+func (b Booking) keyFor(at time.Time) string {
+	if at.IsZero() {
 		return ""
 	}
-	return "followup:" + b.TenantID.String() + ":" + b.BookingID.String() + ":" + isoString(b.ScheduledAt)
+	return "followup:" + b.TenantID.String() + ":" + b.BookingID.String() + ":" + isoString(at)
 }
 
 // isoString prints t as toISOString does (ECMA-262, "Date Time String Format"):

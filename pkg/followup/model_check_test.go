@@ -19,7 +19,7 @@ const (
 	wrongCancelled  = "the row says that LAD cancelled, but it did not"
 	wrongExpired    = "the row says that it is too late, but it is not"
 	wrongPaused     = "a call is claimed although dialling is paused"
-	wrongNoPhone    = "a call is claimed for a lead without a phone number"
+	wrongAgainst    = "a call is claimed although the lead, the agent or the pace speaks against it"
 	wrongDoubt      = "a call in doubt is settled by nobody who knows"
 	wrongForgotten  = "the row forgets a call that was made"
 	wrongUnwanted   = "a task is created for a call that LAD does not mean"
@@ -39,8 +39,8 @@ func (m *model) wrongToClaim(s *modelState, w modelWorker) string {
 	switch at := w.claimed.at(); {
 	case m.paused:
 		return wrongPaused
-	case m.unreachable:
-		return wrongNoPhone
+	case m.against != "":
+		return wrongAgainst
 	case w.key != s.row.slot:
 		return wrongMoved
 	case s.row.withdrawn != 0:

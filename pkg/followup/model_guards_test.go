@@ -18,7 +18,6 @@ var (
 	foreign   = modelScenario{name: "no follow-up", times: dueNow, from: 1, to: 3, foreign: true, workers: 1, desks: 1}
 	elsewhere = modelScenario{name: "cancelled elsewhere", times: dueNow, from: 1, to: 3, elsewhere: true, workers: 1, desks: 1}
 	paused    = modelScenario{name: "paused", times: dueNow, from: 1, to: 3, paused: true, workers: 1, desks: 1}
-	noPhone   = modelScenario{name: "no phone", times: dueNow, from: 1, to: 3, unreachable: true, workers: 1, desks: 1}
 )
 
 // missed is a guard that the system does not work without, and an invariant that
@@ -56,10 +55,9 @@ var theGuards = []missed{
 	{modelGuards{name: "revision: stale tasks are not told apart", admit: withoutInAdmit(RuleStale)}, oneAct, wrongStopped},
 	{modelGuards{name: "revision: not part of a task's name", flags: modelNamesWithoutRevision}, oneAct, wrongNeverEnds},
 	{modelGuards{name: "revision: a name that is used up is not passed over", flags: modelTakesUsedNames}, oneAct, wrongNeverEnds},
-	{modelGuards{name: "attempt fence: a finish does not say of which attempt", unfenced: colAttempts | colClaimedAt}, rivals, wrongTwice},
-	{modelGuards{name: "attempt fence: a plan does not look at the attempts", unchecked: colAttempts}, oneAct, wrongSettled},
-	{modelGuards{name: "attempt fence: a finish knows its attempt by the number alone", unfenced: colClaimedAt}, rivals, wrongTwice},
-	{modelGuards{name: "attempt fence: a finish does not look at the state", unfenced: colTaskStatus}, oneAct, wrongStopped},
+	{modelGuards{name: "fence: a finish does not say of which claim", unfenced: colClaimedAt}, rivals, wrongTwice},
+	{modelGuards{name: "fence: a plan does not look at the claim", unchecked: colClaimedAt | colTaskStatus}, oneAct, wrongSettled},
+	{modelGuards{name: "fence: a finish does not look at the reason", unfenced: colTaskReason}, oneAct, wrongStopped},
 	{modelGuards{name: "lease: a claim is not respected", plan: withoutInPlan(RuleClaimed, RuleLeaseOver), admit: withoutInAdmit(RuleClaimed, RuleLeaseOver)}, rivals, wrongTwice},
 	{modelGuards{name: "lease: it never runs out", rules: func(r *Rules) { r.Lease = 1000 * time.Hour }}, oneAct, wrongNeverEnds},
 	{modelGuards{name: "no retry on ambiguous: the rules think that the agent deduplicates, and it does not", rules: func(r *Rules) { r.AgentIdempotent = true }}, rivals, wrongTwice},
@@ -97,20 +95,26 @@ var everyLine = []missed{
 	{modelGuards{admit: withoutInAdmit(RuleTooEarly), name: "Admit without too_early"}, oneAct, wrongEarly},
 	{modelGuards{admit: withoutInAdmit(RuleExpired), name: "Admit without expired"}, pastLate, wrongLate},
 	{modelGuards{admit: withoutInAdmit(RulePaused), name: "Admit without paused"}, paused, wrongPaused},
-	{modelGuards{admit: withoutInAdmit(RuleNoPhone), name: "Admit without no_phone"}, noPhone, wrongNoPhone},
+	admitsAgainst(RuleExcluded), admitsAgainst(RuleDuplicate), admitsAgainst(RuleCallLimit),
+	admitsAgainst(RuleNoPhone), admitsAgainst(RuleNoAgent), admitsAgainst(RulePaced),
 }
 
-// everyColumn and everyConcernAlone take out what is SQL in tenantdb. Three
+// admitsAgainst takes out a rule about the lead, the agent or the pace.
+func admitsAgainst(rule Rule) missed {
+	scenario := modelScenario{name: string(rule), times: dueNow, from: 1, to: 3, against: rule, workers: 1, desks: 1}
+	return missed{modelGuards{admit: withoutInAdmit(rule), name: "Admit without " + string(rule)}, scenario, wrongAgainst}
+}
+
+// everyColumn and everyConcernAlone take out what is SQL in tenantdb. Some
 // comparisons are not missed while the others are there, and stay as a second
-// line: idempotency_key and task_revision in the UPDATE, and one of
-// task_revision and execution_attempts in a finish.
+// line: task_status, task_revision, called_at and planned_for in the UPDATE, and
+// task_revision and planned_for in a finish.
 var everyColumn = []missed{
 	{modelGuards{unchecked: colScheduledAt, name: "UPDATE without scheduled_at"}, threeActs, wrongStopped},
 	{modelGuards{unchecked: colStatus, name: "UPDATE without status"}, threeActs, wrongCancelled},
 	{modelGuards{unchecked: colDeleted, name: "UPDATE without is_deleted"}, threeActs, wrongCancelled},
-	{modelGuards{unchecked: colTaskStatus, name: "UPDATE without task_status"}, oneAct, wrongForgotten},
 	{modelGuards{unchecked: colTaskReason, name: "UPDATE without task_reason"}, threeActs, wrongStopped},
-	{modelGuards{unchecked: colAttempts, name: "UPDATE without execution_attempts"}, oneAct, wrongSettled},
+	{modelGuards{unchecked: colClaimedAt, name: "UPDATE without claimed_at"}, written, wrongTwice},
 }
 
 var everyConcernAlone = []missed{
@@ -134,7 +138,7 @@ func TestTheModelMissesEveryRuleOfBothTables(t *testing.T) {
 	for _, l := range planTable {
 		rules[l.rule] = true
 	}
-	n := len(rules) + len(admitTable)
+	n := len(rules) + len(admitTable) - 1 // no_zone: the model's times can all be read
 	if len(everyLine) != n {
 		t.Errorf("the tables have %d rules, and %d are taken out", n, len(everyLine))
 	}

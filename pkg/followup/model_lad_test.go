@@ -27,23 +27,31 @@ func (out *stepper) lad() {
 }
 
 // overwrite writes a task_status that LAD has read earlier over whatever it has
-// become. A status that goes with a reason keeps it, and is not in this model.
+// become, and with it, if it writes the whole row, its other columns as they were
+// before the row was armed: no key, no attempts, no task.
 func (out *stepper) overwrite() {
 	for _, state := range []uint8{modelPending, modelScheduled} {
-		switch out.from.row.state {
-		case modelInProgress, modelExecuted, modelPending, modelScheduled:
-		default:
-			return
+		for _, whole := range []bool{false, true} {
+			s := out.from
+			switch out.from.row.state {
+			case modelInProgress, modelExecuted, modelPending, modelScheduled:
+				s.row.state = state
+			case modelHeld, modelHeldWrittenOver:
+				s.row.state = modelHeldWrittenOver
+			default:
+				return
+			}
+			s.acts--
+			if whole {
+				s.row.key, s.row.attempts, s.row.due = 0, 0, 0
+			}
+			if s.row == out.from.row {
+				continue
+			}
+			// Whatever it means for the row, it is not this system's doing.
+			step := modelStepName{verb: verbOverwrite, number: state}
+			out.edges = append(out.edges, modelEdge{to: s.canonical(), step: step})
 		}
-		if state == out.from.row.state {
-			continue
-		}
-		s := out.from
-		s.acts--
-		s.row.state = state
-		// Whatever it means for the row, it is not this system's doing.
-		step := modelStepName{verb: verbOverwrite, number: state}
-		out.edges = append(out.edges, modelEdge{to: s.canonical(), step: step})
 	}
 }
 

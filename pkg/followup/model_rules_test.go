@@ -8,25 +8,25 @@ import (
 
 // modelScenario bounds a search.
 type modelScenario struct {
-	name        string
-	times       []modelTime // that LAD may book, A first; the booking is at A
-	targets     []modelSlot // of a reschedule; nil: any
-	since       modelTime   // FOLLOWUP_ACTIVE_SINCE; 0: long ago
-	from, to    modelTime   // what time it is
-	horizon     time.Duration
-	foreign     bool // the booking is no follow-up
-	elsewhere   bool // somebody else has cancelled the call before this system saw it
-	paused      bool // dialling is
-	unreachable bool // the lead has no phone number
-	idempotent  bool // the voice agent deduplicates, and the rules know
-	persons     bool // operators act, too
-	overwrites  bool // LAD writes task_status over, too
-	onlyMoves   bool // LAD neither cancels nor deletes
-	workers     int
-	desks       int
-	acts        uint8
-	faults      uint8
-	spent       uint8 // names of tasks that prove to be used up
+	name       string
+	times      []modelTime // that LAD may book, A first; the booking is at A
+	targets    []modelSlot // of a reschedule; nil: any
+	since      modelTime   // FOLLOWUP_ACTIVE_SINCE; 0: long ago
+	from, to   modelTime   // what time it is
+	horizon    time.Duration
+	foreign    bool // the booking is no follow-up
+	elsewhere  bool // somebody else has cancelled the call before this system saw it
+	paused     bool // dialling is
+	against    Rule // the facts are those for which this rule stands
+	idempotent bool // the voice agent deduplicates, and the rules know
+	persons    bool // operators act, too
+	overwrites bool // LAD writes task_status over, too
+	onlyMoves  bool // LAD neither cancels nor deletes
+	workers    int
+	desks      int
+	acts       uint8
+	faults     uint8
+	spent      uint8 // names of tasks that prove to be used up
 }
 
 // modelGuards are the guards that are taken out of the model, to see that it
@@ -60,12 +60,12 @@ const (
 	colScheduledAt column = 1 << iota
 	colStatus
 	colDeleted
-	colKey
 	colTaskStatus
 	colTaskReason
 	colRevision
-	colAttempts
 	colClaimedAt
+	colExecutedAt
+	colPlannedFor
 )
 
 // concern is a set of the sweep's concerns.
@@ -249,20 +249,20 @@ func (m *model) plan(b Booking, now time.Time) Decision {
 
 func (m *model) admit(b Booking, t Ticket, now time.Time) Decision {
 	if m.without.admit == nil {
-		return m.rules.Admit(&b, m.lead(), t, now)
+		return m.rules.Admit(&b, m.facts(), t, now)
 	}
 	s := m.rules.look(b, now)
 	for _, l := range m.without.admit {
-		if l.fits(s, t, m.lead()) {
-			return l.answer(s).above(t)
+		if l.fits(s, t, m.facts()) {
+			return l.answer(s, t, m.facts()).above(t)
 		}
 	}
 	return s.claim(t)
 }
 
-func (m *model) lead() Lead {
-	if m.unreachable {
-		return Lead{}
+func (m *model) facts() Facts {
+	if f, ok := factsAgainst[m.against]; ok {
+		return f
 	}
 	return reachable
 }
@@ -274,11 +274,12 @@ func (m *model) unmoved(seen, row modelRow) bool {
 		seen.slot == row.slot,
 		(seen.withdrawn^row.withdrawn)&modelLadCancelled == 0,
 		(seen.withdrawn^row.withdrawn)&modelLadDeleted == 0,
-		seen.key == row.key,
 		a.Status == b.Status,
 		a.Reason == b.Reason,
 		seen.revision == row.revision,
-		seen.attempts == row.attempts,
+		seen.claimed == row.claimed,
+		seen.executed == row.executed,
+		seen.planned == row.planned,
 	} {
 		if !same && m.without.unchecked&(1<<col) == 0 {
 			return false
@@ -290,12 +291,12 @@ func (m *model) unmoved(seen, row modelRow) bool {
 // holds is the guard of a finish: what tenantdb compares.
 func (m *model) holds(w modelWorker, row modelRow) bool {
 	un := m.without.unfenced
-	fenced := row.key == w.key && (un&colRevision != 0 || row.revision == w.revision) &&
-		(un&colAttempts != 0 || row.attempts == w.attempts) &&
+	fenced := (un&colPlannedFor != 0 || row.planned == w.key) && (un&colRevision != 0 || row.revision == w.revision) &&
 		(un&colClaimedAt != 0 || row.claimed == w.claimed)
-	ends := row.state == modelInProgress || row.state == modelPending || row.state == modelScheduled ||
-		w.phase == modelAccepted && row.state != modelExecuted
-	return fenced && (ends || un&colTaskStatus != 0)
+	called := row.executed == row.claimed
+	reason := modelStates[row.state].Reason
+	ends := reason == "" && !called || w.phase == modelAccepted && reason != ""
+	return fenced && (ends || un&colTaskReason != 0)
 }
 
 // finished is the row after a finish, which stores the outcome alone.
@@ -304,6 +305,7 @@ func (m *model) finished(w modelWorker, row modelRow) modelRow {
 	claimed.ClaimedAt = w.claimed.time()
 	next := m.rules.Finish(claimed, Report{Outcome: modelOutcomes[w.phase]})
 	row.state, row.executed = m.stateOf(next), modelClaimTimeOf(next.ExecutedAt)
+	row.key, row.attempts = row.planned, w.attempts
 	return row
 }
 

@@ -89,6 +89,7 @@ var modelStates = []Task{
 	{Status: Failed, Reason: NotStarted}, {Status: Failed, Reason: Rejected},
 	{Status: Failed, Reason: OutcomeUnknown}, {Status: Failed, Reason: Expired},
 	{Status: Cancelled, Reason: BookingCancelled}, {Status: Cancelled, Reason: ByOperator}, {Status: Cancelled},
+	{Status: Pending, Reason: OutcomeUnknown},
 }
 
 const (
@@ -102,7 +103,8 @@ const (
 	modelExpired
 	modelBookingCancelled
 	modelByOperator
-	modelByOthers // cancelled by somebody else, who says not why
+	modelByOthers        // cancelled by somebody else, who says not why
+	modelHeldWrittenOver // held, and its task_status written over
 )
 
 // The bits of LAD's word that a booking is no longer meant.

@@ -53,7 +53,7 @@ var modelScenarios = []struct {
 	{always, modelScenario{name: "a booking that is no follow-up", times: dueNow, from: 1, to: 3, foreign: true, workers: 1, desks: 1, acts: 1, faults: 1}},
 	{always, modelScenario{name: "a call that somebody else has cancelled", times: dueNow, from: 1, to: 3, elsewhere: true, workers: 1, desks: 1, acts: 1, faults: 1}},
 	{always, modelScenario{name: "dialling is paused", times: dueNow, from: 1, to: 3, paused: true, workers: 1, desks: 1, acts: 1, faults: 1}},
-	{always, modelScenario{name: "no phone number", times: dueNow, from: 1, to: 3, unreachable: true, workers: 1, desks: 1, acts: 1, faults: 1}},
+	{always, modelScenario{name: "no phone number", times: dueNow, from: 1, to: 3, against: RuleNoPhone, workers: 1, desks: 1, acts: 1, faults: 1}},
 	{always, modelScenario{name: "a status written over", times: dueNow, from: 1, to: 4, workers: 2, desks: 1, acts: 1, faults: 1, overwrites: true}},
 	{withoutRace, modelScenario{name: "a status written over, and two acts more", times: dueNow, from: 1, to: 3, workers: 1, desks: 1, acts: 3, faults: 1, overwrites: true}},
 	{always, modelScenario{name: "a used name", times: dueNow, from: 1, to: 3, workers: 1, desks: 1, acts: 1, faults: 1, spent: 1}},

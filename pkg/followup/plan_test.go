@@ -41,7 +41,7 @@ func TestPlanLeavesItsArgumentAlone(t *testing.T) {
 // planCases are the lines of the design's table in its order.
 func planCases() []planCase {
 	return slices.Concat(ignoreCases(), claimCases(), heldCases(), calledCases(), notLiveCases(),
-		settledCases(), onItsWayCases(), armCases(), expiryCases(), horizonCases())
+		settledCases(), onItsWayCases(), armCases(), expiryCases(), horizonCases(), zoneCases())
 }
 
 func ignoreCases() []planCase {

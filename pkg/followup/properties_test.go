@@ -75,7 +75,7 @@ func TestPlanIsIdempotentForWhatIsNotClaimed(t *testing.T) {
 func TestADecisionToDoNothingCarriesNothing(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		for _, d := range []Decision{w.rules.Plan(&w.row, w.now), w.rules.Admit(&w.row, w.lead, w.ticket, w.now)} {
+		for _, d := range []Decision{w.rules.Plan(&w.row, w.now), w.rules.Admit(&w.row, w.facts, w.ticket, w.now)} {
 			idle := d.Effect == None || d.Effect == Wait
 			if idle != cmp.Equal(d, Decision{Effect: d.Effect, Rule: d.Rule}) {
 				t.Fatalf("%s by %s with %+v, drop %q", d.Effect, d.Rule, d.Next, d.Drop)
@@ -88,7 +88,7 @@ func TestADecisionToDoNothingCarriesNothing(t *testing.T) {
 // mayDial is the design's word on a call, written down once more, without the
 // table and without its helpers.
 func (w world) mayDial() bool {
-	b, task, r := w.row, w.row.Task, w.rules
+	b, task, r := w.row, w.row.proven(), w.rules
 	live := slices.Contains([]BookingStatus{"pending", "scheduled", "confirmed"}, b.Status) &&
 		!b.Deleted && !b.ScheduledAt.IsZero() && b.Type != "meeting"
 	promised := b.ScheduledAt
@@ -98,19 +98,17 @@ func (w world) mayDial() bool {
 	late := w.now.Sub(promised) > r.MaxLateness
 	tooEarly := b.ScheduledAt.Sub(w.now) > r.LeadTime+5*time.Second
 	called := !task.ExecutedAt.IsZero() && b.ScheduledAt.Sub(task.ExecutedAt) <= r.LeadTime+5*time.Second
-	overwritten := (task.Status == Pending || task.Status == Scheduled) && (task.Reason == "" || task.Reason == OutcomeUnknown) &&
-		task.Key != "" && !task.ClaimedAt.IsZero() && !task.ExecutedAt.Equal(task.ClaimedAt)
-	busy := (task.Status == InProgress || overwritten) && (!r.AgentIdempotent || w.now.Sub(task.ClaimedAt) <= r.Lease)
+	busy := task.Status == InProgress && (!r.AgentIdempotent || w.now.Sub(task.ClaimedAt) <= r.Lease)
 	held := task.Status == Failed && task.Reason == OutcomeUnknown
 	current := w.ticket.Key == b.Key() && w.ticket.Revision >= task.Revision
 	return live && !late && !tooEarly && !called && !busy && !held && current &&
-		!r.Paused.Covers(b.TenantID) && w.lead.Number() != ""
+		!r.Paused.Covers(b.TenantID) && w.facts.Lead.Number != ""
 }
 
 func TestAdmitDialsOnlyWhatMayBeDialled(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		d := w.rules.Admit(&w.row, w.lead, w.ticket, w.now)
+		d := w.rules.Admit(&w.row, w.facts, w.ticket, w.now)
 		if d.Effect == Dial && !w.mayDial() {
 			t.Fatalf("dials %+v", w)
 		}
@@ -122,12 +120,12 @@ func TestAdmitDialsOnlyWhatMayBeDialled(t *testing.T) {
 func TestAdmitDialsTheRowsOwnTaskWheneverItMay(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		task := w.row.Task
+		task := w.row.proven()
 		open := task.Status == Scheduled || task.Status == Failed && task.Reason == NotStarted
 		if !open || w.ticket.Revision != task.Revision || !w.mayDial() {
 			return false
 		}
-		if d := w.rules.Admit(&w.row, w.lead, w.ticket, w.now); d.Effect != Dial {
+		if d := w.rules.Admit(&w.row, w.facts, w.ticket, w.now); d.Effect != Dial {
 			t.Fatalf("%s by %s", d.Effect, d.Rule)
 		}
 		return true
@@ -137,7 +135,7 @@ func TestAdmitDialsTheRowsOwnTaskWheneverItMay(t *testing.T) {
 func TestAStoppedCallIsNotDialledUnlessItsTimeMoved(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		task := w.row.Task
+		task := w.row.proven()
 		stopped := task.Status == Executed ||
 			task.Status == Cancelled && task.Reason != BookingCancelled ||
 			task.Status == Failed && task.Reason != NotStarted
@@ -147,7 +145,7 @@ func TestAStoppedCallIsNotDialledUnlessItsTimeMoved(t *testing.T) {
 		if d := w.rules.Plan(&w.row, w.now); d.Effect == Arm {
 			t.Fatalf("Plan arms by %s", d.Rule)
 		}
-		if d := w.rules.Admit(&w.row, w.lead, w.ticket, w.now); d.Effect == Dial || d.Effect == Arm {
+		if d := w.rules.Admit(&w.row, w.facts, w.ticket, w.now); d.Effect == Dial || d.Effect == Arm {
 			t.Fatalf("Admit: %s by %s", d.Effect, d.Rule)
 		}
 		return true
@@ -157,12 +155,12 @@ func TestAStoppedCallIsNotDialledUnlessItsTimeMoved(t *testing.T) {
 func TestTheSecondOfTwoDeliveriesWaits(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		d := w.rules.Admit(&w.row, w.lead, w.ticket, w.now)
+		d := w.rules.Admit(&w.row, w.facts, w.ticket, w.now)
 		if d.Effect != Dial {
 			return false
 		}
 		w.row.Task = d.Next
-		if d := w.rules.Admit(&w.row, w.lead, w.ticket, w.now); d.Effect != Wait {
+		if d := w.rules.Admit(&w.row, w.facts, w.ticket, w.now); d.Effect != Wait {
 			t.Fatalf("the second: %s by %s", d.Effect, d.Rule)
 		}
 		return true
@@ -172,7 +170,7 @@ func TestTheSecondOfTwoDeliveriesWaits(t *testing.T) {
 func TestARevisionNeverDecreases(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		for _, d := range []Decision{w.rules.Plan(&w.row, w.now), w.rules.Admit(&w.row, w.lead, w.ticket, w.now)} {
+		for _, d := range []Decision{w.rules.Plan(&w.row, w.now), w.rules.Admit(&w.row, w.facts, w.ticket, w.now)} {
 			switch grown := d.Next.Revision - w.row.Task.Revision; {
 			case d.Effect == None || d.Effect == Wait:
 			case grown < 0, d.Effect == Arm && grown < 1:
@@ -189,8 +187,9 @@ func TestPlanTouchesNoDoubtAndNoLiveClaim(t *testing.T) {
 		task := &w.row.Task
 		if rapid.Bool().Draw(t, "in doubt") {
 			task.Status, task.Reason = Failed, OutcomeUnknown
+			task.Key = w.row.keyFor(task.PlannedFor)
 		} else {
-			task.Status = InProgress
+			task.Status, task.Reason, task.ExecutedAt = InProgress, "", time.Time{}
 			task.ClaimedAt = w.now.Add(-time.Duration(rapid.Int64Range(0, int64(lease)).Draw(t, "claimed")))
 		}
 		if d := w.rules.Plan(&w.row, w.now); d.Effect != None {
@@ -203,7 +202,7 @@ func TestPlanTouchesNoDoubtAndNoLiveClaim(t *testing.T) {
 func TestATaskIsDueBetweenNowAndTheHorizon(t *testing.T) {
 	t.Parallel()
 	inEveryWorld(t, func(t *rapid.T, w world) (tells bool) {
-		for _, d := range []Decision{w.rules.Plan(&w.row, w.now), w.rules.Admit(&w.row, w.lead, w.ticket, w.now)} {
+		for _, d := range []Decision{w.rules.Plan(&w.row, w.now), w.rules.Admit(&w.row, w.facts, w.ticket, w.now)} {
 			if d.Effect != Arm {
 				continue
 			}

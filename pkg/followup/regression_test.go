@@ -76,11 +76,4 @@ func TestATaskWithoutARevisionIsNotOurs(t *testing.T) {
 	diff(t, row, nothing(RuleStale), standard().Admit(row, reachable, Ticket{Key: keyFor(onTime)}, noon))
 }
 
-func TestATrunkPrefixInParenthesesIsNotDialled(t *testing.T) {
-	t.Parallel()
-	if got := (Lead{Phone: "+49 (0)151 12345678"}).Number(); got != "+4915112345678" {
-		t.Errorf("rings %s", got)
-	}
-}
-
 const hourAhead = time.Hour

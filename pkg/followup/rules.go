@@ -37,6 +37,16 @@ type Rules struct {
 	// AgentIdempotent says that the voice agent itself deduplicates by
 	// Idempotency-Key, so an ambiguous outcome may be tried again.
 	AgentIdempotent bool `env:"VOICE_AGENT_IDEMPOTENT, default=false"`
+	// RetryDispatch says that a job of the voice service that failed has rung
+	// nobody, so that the call may be tried again.
+	RetryDispatch bool
+	// MaxCalls bounds how often a lead is rung.
+	MaxCalls CallShare `env:"FOLLOWUP_MAX_CALLS_PER_LEAD, default=3/168h"`
+	// Limit is the voice service's, which holds for all tenants together.
+	Limit Limit `env:"VOICE_AGENT_LIMIT, default=30/1m,10/5s"`
+	// DefaultAgentID is for tenants with no agent of their own to choose, and only
+	// if it belongs to that tenant or to none; nil: no such agent.
+	DefaultAgentID *int64 `env:"DEFAULT_FOLLOW_UP_AGENT_ID, noinit"`
 	// Paused stops dialling, for everybody or for some tenants. Everything else
 	// goes on.
 	Paused Pause `env:"FOLLOWUP_PAUSED, default=false"`
@@ -72,6 +82,9 @@ func (r Rules) Validate() error {
 	}
 	if r.Lease < time.Second {
 		problem("FOLLOWUP_LEASE is %v: set it to 1s or more, longer than VOICE_AGENT_TIMEOUT", r.Lease)
+	}
+	if r.DefaultAgentID != nil && *r.DefaultAgentID < 1 {
+		problem("DEFAULT_FOLLOW_UP_AGENT_ID is %d: set it to the number of an agent, or leave it unset", *r.DefaultAgentID)
 	}
 	if r.Grace < time.Second {
 		problem("FOLLOWUP_GRACE is %v: set it to 1s or more", r.Grace)

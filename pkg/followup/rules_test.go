@@ -37,6 +37,8 @@ func TestTheDefaultsAreTheDesignsAndAreValid(t *testing.T) {
 		MaxLateness:  24 * time.Hour,
 		Lease:        2 * time.Minute,
 		Grace:        5 * time.Minute,
+		MaxCalls:     CallShare{N: 3, Per: 168 * time.Hour},
+		Limit:        Limit{Rates: []Rate{{30, time.Minute}, {10, 5 * time.Second}}},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("rules (-want +got):\n%s", d)
@@ -58,6 +60,10 @@ func TestEverySettingIsReadFromItsVariable(t *testing.T) {
 		"FOLLOWUP_GRACE":         "4m",
 		"VOICE_AGENT_IDEMPOTENT": "true",
 		"FOLLOWUP_PAUSED":        tenant.String(),
+
+		"FOLLOWUP_MAX_CALLS_PER_LEAD": "off",
+		"VOICE_AGENT_LIMIT":           "120/1m",
+		"DEFAULT_FOLLOW_UP_AGENT_ID":  "7",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +78,8 @@ func TestEverySettingIsReadFromItsVariable(t *testing.T) {
 		Grace:           4 * time.Minute,
 		AgentIdempotent: true,
 		Paused:          Pause{Tenants: []uuid.UUID{tenant}},
+		Limit:           Limit{Rates: []Rate{{120, time.Minute}}},
+		DefaultAgentID:  new(int64(7)),
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("rules (-want +got):\n%s", d)
@@ -108,6 +116,7 @@ func TestAWrongSettingIsNamedInOneSentence(t *testing.T) {
 		{"the least lease", func(r *Rules) { r.Lease = time.Second }, ""},
 		{"too little lease", func(r *Rules) { r.Lease = time.Second - 1 }, "FOLLOWUP_LEASE"},
 		{"the least grace", func(r *Rules) { r.Grace = time.Second }, ""},
+		{"an agent that is none", func(r *Rules) { r.DefaultAgentID = new(int64(0)) }, "DEFAULT_FOLLOW_UP_AGENT_ID"},
 		{"too little grace", func(r *Rules) { r.Grace = time.Second - 1 }, "FOLLOWUP_GRACE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,10 +20,10 @@ func planBy(lines []line, r Rules, b *Booking, now time.Time) Decision {
 	s := r.look(*b, now)
 	for _, l := range lines {
 		if l.fits(s) {
-			return l.answer(s)
+			return s.refresh(l.answer(s))
 		}
 	}
-	return s.arm(RuleArm)
+	return s.refresh(s.arm(RuleArm))
 }
 
 func admitBy(lines []admitLine, c admitCase) Decision {
@@ -32,8 +32,8 @@ func admitBy(lines []admitLine, c admitCase) Decision {
 	}
 	s := c.rules.look(*c.row, noon)
 	for _, l := range lines {
-		if l.fits(s, c.ticket, c.lead) {
-			return l.answer(s)
+		if l.fits(s, c.ticket, c.facts) {
+			return l.answer(s, c.ticket, c.facts)
 		}
 	}
 	return s.claim(c.ticket)
@@ -47,7 +47,7 @@ func planNotices(lines []line) bool {
 
 func admitNotices(lines []admitLine) bool {
 	return slices.ContainsFunc(admitCases(), func(c admitCase) bool {
-		return !cmp.Equal(admitBy(lines, c), c.rules.Admit(c.row, c.lead, c.ticket, noon))
+		return !cmp.Equal(admitBy(lines, c), c.rules.Admit(c.row, c.facts, c.ticket, noon))
 	})
 }
 
@@ -62,7 +62,7 @@ func swapped[L any](lines []L, i int) []L {
 // exclusive are neighbours that never fit the same row, so that their order
 // says nothing; TestNeighboursThatMayChangePlacesNeverFitTheSameRow proves it.
 var (
-	exclusiveInPlan  = map[[2]Rule]bool{{RuleLeaseOver, RuleHeld}: true, {RuleSettled, RuleOnItsWay}: true, {RuleSettled, RuleSettled}: true}
+	exclusiveInPlan  = map[[2]Rule]bool{{RuleLeaseOver, RuleHeld}: true, {RuleCalled, RuleNoZone}: true, {RuleSettled, RuleOnItsWay}: true, {RuleSettled, RuleSettled}: true}
 	exclusiveInAdmit = map[[2]Rule]bool{
 		{RuleLeaseOver, RuleHeld}:    true, // two statuses
 		{RulePremature, RuleSettled}: true, // above the row's revision, and equal to it
@@ -127,7 +127,7 @@ func TestNeighboursThatMayChangePlacesNeverFitTheSameRow(t *testing.T) {
 		}
 		for i := range len(admitTable) - 1 {
 			a, b := admitTable[i], admitTable[i+1]
-			if exclusiveInAdmit[[2]Rule{a.rule, b.rule}] && a.fits(s, w.ticket, w.lead) && b.fits(s, w.ticket, w.lead) {
+			if exclusiveInAdmit[[2]Rule{a.rule, b.rule}] && a.fits(s, w.ticket, w.facts) && b.fits(s, w.ticket, w.facts) {
 				t.Fatalf("Admit: %s and %s both fit", a.rule, b.rule)
 			}
 		}

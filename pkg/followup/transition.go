@@ -23,7 +23,9 @@ func (s sight) markCalled() Decision {
 	if s.b.Task.Status == Executed && s.same() {
 		return s.keep(RuleCalled)
 	}
-	return s.end(RuleCalled, Executed, "")
+	d := s.end(RuleCalled, Executed, "")
+	d.Next.ClaimedAt = d.Next.ExecutedAt // which is what proves it
+	return d
 }
 
 // withdraw cancels a call that LAD no longer means, if it is still to be made.
@@ -35,6 +37,28 @@ func (s sight) withdraw() Decision {
 }
 
 func (s sight) expire() Decision { return s.end(RuleExpired, Failed, Expired) }
+
+// noZone ends a follow-up whose time cannot be read. LAD correcting the zone, or
+// FOLLOWUP_DEFAULT_TIMEZONE, brings it back.
+func (s sight) noZone() Decision {
+	if !s.b.Task.open() {
+		return s.keep(RuleNoZone)
+	}
+	d := s.end(RuleNoZone, Failed, UnknownTimezone)
+	d.Next.LastError = "the booking's timezone cannot be read, so nobody knows when to call"
+	return d
+}
+
+// refresh has a row that stays as it is written once all the same, if LAD has
+// written over it, or if the sweep finds it by a time that it no longer has. A
+// claim at work is its finish's to write.
+func (s sight) refresh(d Decision) Decision {
+	ours := d.Rule != RuleNoFollowUp && d.Rule != RuleClaimed
+	if d.Effect == None && ours && (s.overwritten || s.b.Stale && d.Rule != RuleHeld) {
+		d.Effect, d.Next = Update, s.b.Task
+	}
+	return d
+}
 
 // pin writes down for which time the end that the row has holds.
 func (s sight) pin() Decision { return s.end(RuleSettled, s.b.Task.Status, s.b.Task.Reason) }
@@ -70,6 +94,30 @@ func (s sight) arm(rule Rule) Decision {
 	return Decision{Effect: Arm, Rule: rule, Next: next, Drop: s.b.Task.Name}
 }
 
+// putOff arms the row for a later moment than its time.
+func (s sight) putOff(rule Rule, reason Reason, until time.Time) Decision {
+	d := s.arm(rule)
+	if d.Effect == Arm {
+		d.Next.Reason, d.Next.DueAt = reason, until
+	}
+	return d
+}
+
+// Defer puts a call off that the voice service refused for now: b is the row as
+// its finish has left it. A call that would be too late by then ends as expired.
+func (r Rules) Defer(b Booking, reason Reason, until, now time.Time) Decision {
+	if s := r.look(b, until); s.late() {
+		return s.expire()
+	}
+	return r.look(b, now).putOff(RuleDeferred, reason, until)
+}
+
+// Duplicates ends a follow-up that cannot be armed because LAD's index keeps its
+// minute for another booking of the lead.
+func (r Rules) Duplicates(b Booking) Decision {
+	return r.look(b, time.Time{}).end(RuleDuplicate, Cancelled, Duplicate)
+}
+
 // above makes a task that is armed newer than the one that has just fired: its
 // name is taken, even while the row has not heard of it.
 func (d Decision) above(t Ticket) Decision {
@@ -95,6 +143,26 @@ func (s sight) park() Decision {
 // belongs to a task that fired before its enqueue was recorded, so the claim
 // records it.
 func (s sight) claim(t Ticket) Decision {
+	next := s.record(t)
+	next.Status, next.Reason = InProgress, ""
+	next.Attempts++
+	next.ClaimedAt = s.now
+	return Decision{Effect: Dial, Rule: RuleAdmitted, Next: next}
+}
+
+// queueUp gives the call a slot. It costs no attempt. A call that was tried before
+// stays failed/not_started: LAD's index may keep it from being scheduled again.
+func (s sight) queueUp(t Ticket, slot time.Time) Decision {
+	next := s.record(t)
+	if !next.is(Failed, NotStarted) {
+		next.Status, next.Reason = Scheduled, Paced
+	}
+	next.DueAt, next.ClaimedAt = slot, time.Time{}
+	return Decision{Effect: Queue, Rule: RulePaced, Next: next}
+}
+
+// record is the row with this ticket's task as its task.
+func (s sight) record(t Ticket) Task {
 	next := s.b.Task
 	if t.Revision > next.Revision || !s.same() {
 		next.DueAt = s.now // the row's was another task's, or for another time
@@ -104,10 +172,7 @@ func (s sight) claim(t Ticket) Decision {
 	if t.Revision > next.Revision && !s.same() {
 		next.Attempts, next.LastError = 0, ""
 	}
-	next.Status, next.Reason = InProgress, ""
-	next.Attempts++
-	next.ClaimedAt = s.now
 	next.Key, next.PlannedFor = t.Key, s.b.ScheduledAt
 	next.Revision, next.Name = t.Revision, t.TaskName
-	return Decision{Effect: Dial, Rule: RuleAdmitted, Next: next}
+	return next
 }

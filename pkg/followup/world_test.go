@@ -14,7 +14,7 @@ type world struct {
 	rules  Rules
 	now    time.Time
 	row    Booking
-	lead   Lead
+	facts  Facts
 	ticket Ticket
 }
 
@@ -24,7 +24,7 @@ func drawWorld(t *rapid.T) world {
 	d := drawer{T: t, oddity: rapid.SampledFrom([]int{1, 3, 8}).Draw(t, "eighths that are odd")}
 	w := world{rules: d.rules(), now: noon}
 	w.row = d.booking(w.rules)
-	w.lead = odd(d, "lead", reachable, Lead{}, Lead{Phone: "0151 12345678"})
+	w.facts = odd(d, "lead", reachable, unreachable, Facts{})
 	w.ticket = Ticket{
 		Key:      d.key(w.row, "ticket key"),
 		Revision: max(1, w.row.Task.Revision+odd(d, "ticket revision", 0, -1, 1, 2)),
