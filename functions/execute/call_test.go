@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/localstack/voiceagent"
+	"lad.internal/followup/pkg/followup"
 	agentclient "lad.internal/followup/pkg/voiceagent"
 )
 
@@ -21,6 +21,9 @@ const (
 	notStartedRow = "failed/not_started r1 a1 task"
 	rejectedRow   = "failed/rejected r1 a1 task"
 	unknownRow    = "failed/outcome_unknown r1 a1 task"
+	wrongRow      = "failed/misconfigured r1 a1 task"
+	limitedRow    = "scheduled/rate_limited r2 a1 task"
+	closedRow     = "scheduled/outside_hours r2 a1 task"
 )
 
 // outcomeCase is a way for the voice agent to behave, and what comes of it.
@@ -33,6 +36,13 @@ type outcomeCase struct {
 
 func answering(status int) voiceagent.Behaviour {
 	return voiceagent.Behaviour{Kind: voiceagent.Status, Status: status}
+}
+
+// closedUntil has business hours begin at a minute of the day, and last for one.
+func closedUntil(opens time.Time) voiceagent.Behaviour {
+	opens = opens.UTC()
+	return voiceagent.Behaviour{Kind: voiceagent.Closed, Hours: fmt.Appendf(nil,
+		`{"start":%q,"end":%q,"timezone":"UTC","allowed_days":[]}`, opens.Format("15:04"), opens.Add(time.Minute).Format("15:04"))}
 }
 
 func seconds(n int) *int { return &n }
@@ -51,9 +61,14 @@ func outcomes() []outcomeCase {
 		{"never answers, having dialled", voiceagent.Behaviour{Kind: voiceagent.Hang, Dialled: true}, unknownRow, 200},
 		{"hangs up", voiceagent.Behaviour{Kind: voiceagent.HangUp}, unknownRow, 200},
 		{"hangs up, having dialled", voiceagent.Behaviour{Kind: voiceagent.HangUp, Dialled: true}, unknownRow, 200},
+		{"200 that says it has failed", voiceagent.Behaviour{Kind: voiceagent.SuccessFalse}, unknownRow, 200},
+		{"403 without the feature", voiceagent.Behaviour{Kind: voiceagent.UpgradeRequired}, wrongRow, 200},
+		{"403 outside business hours", closedUntil(time.Now().Add(2 * time.Hour)), closedRow, 200},
 	}
 	for row, statuses := range map[string][]int{
-		notStartedRow: {401, 403, 425, 429},
+		wrongRow:      {401, 403},
+		limitedRow:    {429},
+		notStartedRow: {425},
 		rejectedRow:   {400, 402, 404, 405, 413, 415, 422, 301, 302, 307, 308},
 		unknownRow:    {408, 409, 418, 500, 502, 503, 504},
 	} {
@@ -137,12 +152,13 @@ func TestTheWaitThatTheVoiceAgentAsksForIsPassedOn(t *testing.T) {
 		behaviour voiceagent.Behaviour
 		want      string
 	}{
-		"429 with a wait":  {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: seconds(7)}, "7"},
-		"429 without":      {answering(429), ""},
-		"503 with a wait":  {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 503, RetryAfter: seconds(90)}, "90"},
-		"a rejection":      {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 400, RetryAfter: seconds(7)}, ""},
-		"half the grace":   {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: seconds(150)}, "150"},
-		"longer than that": {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: seconds(1 << 30)}, "150"},
+		"425 with a wait":           {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 425, RetryAfter: seconds(7)}, "7"},
+		"425 without":               {answering(425), ""},
+		"503 with a wait":           {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 503, RetryAfter: seconds(90)}, "90"},
+		"a rejection":               {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 400, RetryAfter: seconds(7)}, ""},
+		"half the grace":            {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 503, RetryAfter: seconds(150)}, "150"},
+		"longer than that":          {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 503, RetryAfter: seconds(1 << 30)}, "150"},
+		"429: another task will do": {voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: seconds(7)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
@@ -167,21 +183,20 @@ func TestAPausedTenantsTaskIsAskedToWait(t *testing.T) {
 }
 
 // busyAgent refuses for a while.
-type busyAgent time.Duration
-
-func (busyAgent) Authorize(context.Context) (agentclient.Credentials, error) {
-	return agentclient.Credentials{}, nil
+type busyAgent struct {
+	execute.Agent
+	wait time.Duration
 }
 
 func (b busyAgent) StartCall(context.Context, agentclient.Credentials, agentclient.Call) agentclient.Result {
-	return agentclient.Result{Outcome: agentclient.NotStarted, Status: 429, RetryAfter: time.Duration(b)}
+	return agentclient.Result{Outcome: followup.CallNotStarted, Status: 503, RetryAfter: b.wait}
 }
 
 func TestAWaitUpToADateIsRoundedUpToSeconds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for wait, want := range map[time.Duration]string{0: "", time.Millisecond: "1", 1400 * time.Millisecond: "2", 2 * time.Second: "2"} {
-		e := w.serve(func(p *execute.Parts) { p.Agent = busyAgent(wait) })
+		e := w.serve(func(p *execute.Parts) { p.Agent = busyAgent{p.Agent, wait} })
 		b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
 		if got := e.deliver(b, 1); got.status != 502 || got.header.Get("Retry-After") != want {
 			t.Errorf("asked to wait %v: %s with Retry-After %q, want %q", wait, got, got.header.Get("Retry-After"), want)
@@ -206,7 +221,7 @@ func TestASecondExecutionSucceedsWithoutAskingTheVoiceAgent(t *testing.T) {
 	if w.posts(b) != 1 || w.Row(b.Ref) != row {
 		t.Errorf("the voice agent was asked %d times, the row is %+v", w.posts(b), w.Row(b.Ref))
 	}
-	if call := w.agent.Calls(b.BookingID.String())[0]; call.CallID != row.Task.CallID || call.IdempotencyKey != b.Key() {
+	if call := w.agent.Calls(b.BookingID.String())[0]; call.JobID != row.Task.CallID || call.IdempotencyKey != b.Key() {
 		t.Errorf("the call is %+v, the row says %+v", call, row.Task)
 	}
 }
@@ -233,7 +248,7 @@ func TestAHundredDeliveriesAtOnceMakeOneCall(t *testing.T) {
 	}
 	for result := range results {
 		switch result {
-		case "200 accepted <nil>", "200 called <nil>", "409 claimed <nil>":
+		case "200 accepted <nil>", "200 called <nil>", "409 claimed <nil>", "409 row_locked <nil>":
 		case "503 database_busy <nil>": // a hundred at a pool of four: the task comes again
 		default:
 			t.Errorf("an answer was %s", result)
@@ -268,35 +283,5 @@ func TestTheCallerWhoHangsUpDoesNotBreakOffTheCall(t *testing.T) {
 	functiontest.Eventually(t, "the outcome is recorded", func() bool { return state(w.Row(b.Ref)) == executedRow })
 	if w.posts(b) != 1 {
 		t.Errorf("the voice agent was asked %d times", w.posts(b))
-	}
-}
-
-func TestTheBookingsOwnAgentIsAskedForIfItHasANumber(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	for metadata, want := range map[string]string{
-		`{"agent_id": 7}`: `"agent_id":7`, `{"agent_id": "12"}`: `"agent_id":12`,
-		``: "", `{"agent_id": "twelve"}`: "", `{"agent_id": 1.5}`: "", `{"agent_id": {"id": 7}}`: "",
-		`{"agent_id": null}`: "", `{"agent_id": 0}`: "", `{"agent_id": -3}`: "", `["agent_id"]`: "",
-		`{"agent_id": 99999999999999999999}`: "",
-	} {
-		t.Run(metadata, func(t *testing.T) {
-			spy := newSpy(t)
-			e := w.serve(func(p *execute.Parts) { p.Agent = functiontest.Client(t, spy.URL, time.Second) })
-			b := w.Insert(functiontest.Seed{Metadata: metadata, Task: task("scheduled", "", 1)})
-			if got := e.deliver(b, 1); got.Result != "accepted" {
-				t.Fatalf("answered %s", got)
-			}
-			body := spy.body()
-			if strings.Contains(body, `"agent_id"`) != (want != "") || !strings.Contains(body, want) {
-				t.Errorf("the call is %s, want %q in it", body, want)
-			}
-			for _, also := range []string{`"to_number":"+4915112345678"`, `"lead_name":"Ada Lovelace"`, `"added_context":"wants to hear of the engine"`,
-				`"lead_id":"` + b.LeadID.UUID.String(), `"booking_id":"` + b.BookingID.String(), `"idempotency_key":"` + b.Key()} {
-				if !strings.Contains(body, also) {
-					t.Errorf("the call is %s, want %s in it", body, also)
-				}
-			}
-		})
 	}
 }

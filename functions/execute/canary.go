@@ -110,7 +110,7 @@ func (p Parts) agentOf(tenant uuid.UUID) Agent {
 func (c CanaryConfig) agent(of voiceagent.Config) voiceagent.Config {
 	return voiceagent.Config{
 		BaseURL: c.URL, StartCallPath: of.StartCallPath, Audience: c.URL,
-		Timeout: of.Timeout, DefaultAgentID: of.DefaultAgentID,
+		Timeout: of.Timeout, Contract: of.Contract, JobPath: of.JobPath,
 	}
 }
 

@@ -49,9 +49,8 @@ func (s *stub) got() []http.Header {
 
 // agentConfig has every kind of credential.
 func agentConfig(url string) voiceagent.Config {
-	agent := int64(7)
 	return voiceagent.Config{
-		BaseURL: url, StartCallPath: "/calls/start-call", Timeout: 5 * time.Second, DefaultAgentID: &agent,
+		BaseURL: url, StartCallPath: "/calls/start-call", Timeout: 5 * time.Second,
 		InternalServiceSecret: settings.NewSecret("swordfish-1"), FrontendID: "frontend", APIKey: settings.NewSecret("swordfish-2"),
 	}
 }
@@ -134,11 +133,11 @@ func TestACanaryWithoutCredentialsClaimsNothing(t *testing.T) {
 func TestTheStubIsReachedAsTheVoiceAgentIsLessItsSecrets(t *testing.T) {
 	t.Parallel()
 	of := agentConfig("https://lad.example")
-	of.Audience = "https://lad.example"
+	of.Audience, of.Contract, of.JobPath, of.JWTSecret = "https://lad.example", voiceagent.Backend, "/jobs/{job_id}", settings.NewSecret("swordfish-3")
 	got := execute.CanaryAgent(execute.CanaryConfig{Tenant: functiontest.TenantA.String(), URL: "https://stub.example"}, of)
 	want := voiceagent.Config{
 		BaseURL: "https://stub.example", Audience: "https://stub.example",
-		StartCallPath: of.StartCallPath, Timeout: of.Timeout, DefaultAgentID: of.DefaultAgentID,
+		StartCallPath: of.StartCallPath, Timeout: of.Timeout, Contract: of.Contract, JobPath: of.JobPath,
 	}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -12,6 +12,8 @@ import (
 
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/internal/settings"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/voiceagent"
 )
 
 // environment is a complete and good one, as Terraform writes it, with changes:
@@ -59,9 +61,16 @@ func TestTheSmallestGoodEnvironmentGivesTheDesignsDefaults(t *testing.T) {
 		"idempotent":        {c.Shared.Rules.AgentIdempotent, false},
 		"paused":            {c.Shared.Rules.Paused.All || len(c.Shared.Rules.Paused.Tenants) > 0, false},
 		"types":             {strings.Join(c.Shared.Rules.Kinds(), " "), "autofollowup followup manualfollowup scheduledcall scheduledfollowup"},
-		"start-call path":   {c.Agent.StartCallPath, "/api/voice-agent/calls/start-call"},
+		"contract":          {c.Agent.Contract, voiceagent.Backend},
 		"timeout":           {c.Agent.Timeout, 30 * time.Second},
-		"default agent":     {c.Agent.DefaultAgentID == nil, true},
+		"job after":         {c.Agent.JobAfter, 5 * time.Second},
+		"failed dispatch":   {c.Agent.DispatchFailed, voiceagent.DispatchHold},
+		"token's life":      {c.Agent.JWTTTL, 5 * time.Minute},
+		"default agent":     {c.Shared.Rules.DefaultAgentID == nil, true},
+		"limit":             {c.Shared.Rules.Limit.String(), "30/1m0s,10/5s"},
+		"calls per lead":    {c.Shared.Rules.MaxCalls, followup.CallShare{N: 3, Per: 168 * time.Hour}},
+		"what times mean":   {c.Shared.Database.Times.Means.String(), "wall"},
+		"default zone":      {c.Shared.Database.Times.DefaultZone, ""},
 		"token check":       {c.OIDC.Mode, "verify"},
 		"log level":         {c.Shared.Log.Level, "info"},
 		"private address":   {c.Shared.Database.PrivateIP, true},
@@ -80,13 +89,20 @@ func TestTheWholeEnvironmentIsRead(t *testing.T) {
 		"VOICE_AGENT_START_CALL_PATH", "/calls/start-call", "VOICE_AGENT_FRONTEND_ID", "f", "VOICE_AGENT_API_KEY", "swordfish-3", "VOICE_AGENT_AUDIENCE", "https://lad.example",
 		"VOICE_AGENT_TIMEOUT", "20s", "VOICE_AGENT_IDEMPOTENT", "true", "DEFAULT_FOLLOW_UP_AGENT_ID", "7",
 		"FOLLOWUP_BOOKING_TYPES", "follow_up, Demo Call", "FOLLOWUP_HORIZON", "24h", "FOLLOWUP_LEAD_TIME", "1m", "FOLLOWUP_MAX_LATENESS", "2h",
+		"VOICE_AGENT_CONTRACT", "service", "VOICE_AGENT_JOB_PATH", "/jobs/{job_id}", "VOICE_AGENT_JOB_AFTER", "2s", "VOICE_AGENT_DISPATCH_FAILED", "not_started",
+		"VOICE_AGENT_LIMIT", "120/1m,30/5s", "FOLLOWUP_MAX_CALLS_PER_LEAD", "off", "FOLLOWUP_TIME_MEANS", "wall,web=instant", "FOLLOWUP_DEFAULT_TIMEZONE", "Asia/Dubai",
 		"FOLLOWUP_LEASE", "1m", "FOLLOWUP_GRACE", "2m", "FOLLOWUP_DISPATCH_DEADLINE", "90s",
 		"FOLLOWUP_PAUSED", "aaaaaaaa-0000-4000-8000-000000000001,bbbbbbbb-0000-4000-8000-000000000002", "FOLLOWUP_OIDC_MODE", "iam", "LOG_LEVEL", "warn"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *c.Agent.DefaultAgentID != 7 || !c.Shared.Rules.AgentIdempotent || len(c.Shared.Rules.Paused.Tenants) != 2 || c.Shared.Rules.LeadTime != time.Minute ||
+	if *c.Shared.Rules.DefaultAgentID != 7 || !c.Shared.Rules.AgentIdempotent || len(c.Shared.Rules.Paused.Tenants) != 2 || c.Shared.Rules.LeadTime != time.Minute ||
 		c.Shared.Tasks.TokenAudience() != "https://audience.example" || c.Agent.APIKey.Reveal() != "swordfish-3" || strings.Join(c.Shared.Rules.Kinds(), " ") != "democall followup" {
+		t.Errorf("read %+v", c)
+	}
+	if c.Agent.Contract != voiceagent.Service || c.Agent.JobPath != "/jobs/{job_id}" || c.Agent.JobAfter != 2*time.Second || c.Agent.DispatchFailed != "not_started" ||
+		c.Shared.Rules.Limit.String() != "120/1m0s,30/5s" || c.Shared.Rules.MaxCalls.N != 0 ||
+		c.Shared.Database.Times.Means.String() != "wall,web=instant" || c.Shared.Database.Times.DefaultZone != "Asia/Dubai" {
 		t.Errorf("read %+v", c)
 	}
 }
@@ -118,6 +134,8 @@ func TestEachWrongSettingIsOneSentenceThatNamesIt(t *testing.T) {
 		{[]string{"VOICE_AGENT_API_KEY", "k"}, "VOICE_AGENT_API_KEY", "VOICE_AGENT_FRONTEND_ID"},
 		{[]string{"FOLLOWUP_LEASE", "40s"}, "FOLLOWUP_LEASE", "VOICE_AGENT_TIMEOUT"},
 		{[]string{"VOICE_AGENT_TIMEOUT", "110s"}, "FOLLOWUP_LEASE", "VOICE_AGENT_TIMEOUT"},
+		{[]string{"VOICE_AGENT_JWT_SECRET", "swordfish-4", "VOICE_AGENT_AUDIENCE", "https://lad.example"}, "VOICE_AGENT_JWT_SECRET", "VOICE_AGENT_AUDIENCE"},
+		{[]string{"VOICE_AGENT_JWT_SECRET", "swordfish-4", "VOICE_AGENT_CONTRACT", "service"}, "VOICE_AGENT_JWT_SECRET", "VOICE_AGENT_CONTRACT"},
 		{[]string{"FOLLOWUP_DISPATCH_DEADLINE", "2m"}, "FOLLOWUP_DISPATCH_DEADLINE", "FOLLOWUP_LEASE"},
 		{[]string{"FOLLOWUP_LEAD_TIME", "168h"}, "FOLLOWUP_LEAD_TIME", "FOLLOWUP_HORIZON"},
 		{[]string{"DB_STATEMENT_TIMEOUT", "1s"}, "DB_STATEMENT_TIMEOUT", "DB_LOCK_TIMEOUT"},
@@ -141,6 +159,17 @@ func TestEachWrongSettingIsOneSentenceThatNamesIt(t *testing.T) {
 		{[]string{"FOLLOWUP_EXECUTION_ENDPOINT", "execute.example"}, "FOLLOWUP_EXECUTION_ENDPOINT", "https"},
 		{[]string{"FOLLOWUP_OIDC_MODE", "none"}, "FOLLOWUP_OIDC_MODE", "verify"},
 		{[]string{"VOICE_AGENT_TIMEOUT", "0s"}, "VOICE_AGENT_TIMEOUT", "between"},
+		{[]string{"VOICE_AGENT_CONTRACT", "direct"}, "VOICE_AGENT_CONTRACT", "service"},
+		{[]string{"VOICE_AGENT_JOB_PATH", "/calls/job"}, "VOICE_AGENT_JOB_PATH", "{job_id}"},
+		{[]string{"VOICE_AGENT_JOB_AFTER", "2m"}, "VOICE_AGENT_JOB_AFTER", "1m"},
+		{[]string{"VOICE_AGENT_JWT_SECRET", "s", "VOICE_AGENT_JWT_TTL", "1h"}, "VOICE_AGENT_JWT_TTL", "between"},
+		{[]string{"VOICE_AGENT_DISPATCH_FAILED", "retry"}, "VOICE_AGENT_DISPATCH_FAILED", "not_started"},
+		{[]string{"VOICE_AGENT_LIMIT", "30"}, "VOICE_AGENT_LIMIT", "30/1m"},
+		{[]string{"FOLLOWUP_MAX_CALLS_PER_LEAD", "0/1h"}, "FOLLOWUP_MAX_CALLS_PER_LEAD", "3/168h"},
+		{[]string{"FOLLOWUP_TIME_MEANS", "local"}, "FOLLOWUP_TIME_MEANS", "instant"},
+		{[]string{"FOLLOWUP_DEFAULT_TIMEZONE", "GST+4"}, "FOLLOWUP_DEFAULT_TIMEZONE", "Asia/Dubai"},
+		{[]string{"FOLLOWUP_DEFAULT_REGION", "Dubai"}, "FOLLOWUP_DEFAULT_REGION", "AE"},
+		{[]string{"DEFAULT_FOLLOW_UP_AGENT_ID", "0"}, "DEFAULT_FOLLOW_UP_AGENT_ID", "number of an agent"},
 		{[]string{"VOICE_AGENT_BASE_URL", "http://lad.example"}, "VOICE_AGENT_BASE_URL", "https"},
 		{[]string{"DEFAULT_FOLLOW_UP_AGENT_ID", "seven"}, "DEFAULT_FOLLOW_UP_AGENT_ID", "whole number"},
 		{[]string{"VOICE_AGENT_IDEMPOTENT", "perhaps"}, "VOICE_AGENT_IDEMPOTENT", "true or false"},

@@ -1,11 +1,11 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"lad.internal/followup/pkg/followup"
@@ -30,17 +30,17 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 		return answer{status: http.StatusBadGateway, Result: "agent_credentials_failed"}
 	}
 	started := startWatch()
-	a, err := h.admit(ctx, ref, func(b *followup.Booking, lead followup.Lead, now time.Time) followup.Decision {
-		return h.Rules.Admit(b, lead, in.ticket, now)
+	a, err := h.admit(ctx, ref, func(b *followup.Booking, f followup.Facts, now time.Time) followup.Decision {
+		return h.Rules.Admit(b, f, in.ticket, now)
 	})
+	if errors.Is(err, tenantdb.ErrDuplicate) {
+		return h.carryOut(ctx, log, *a.Booking, spare(in.ticket.TaskName, h.Rules.Duplicates(*a.Booking)))
+	}
 	if err != nil {
 		return h.admissionFailed(ctx, log, a, err)
 	}
-	d := a.Decision
+	d := spare(in.ticket.TaskName, a.Decision)
 	log = log.With("rule", string(d.Rule), "effect", string(d.Effect))
-	if d.Drop == in.ticket.TaskName {
-		d.Drop = "" // the task at work ends by this answer
-	}
 	switch d.Effect {
 	case followup.Dial:
 		return h.dial(context.WithoutCancel(ctx), log, creds, in.traceparent, a, started)
@@ -51,8 +51,12 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 			again.retryAfter = h.longestWait()
 		}
 		return again
+	case followup.Queue:
+		log.InfoContext(ctx, "the call waits for its slot", "event", "task_paced", "due_at", d.Next.DueAt)
+		wait := d.Next.DueAt.Sub(a.At.Add(started.elapsed()))
+		return answer{status: http.StatusConflict, Result: string(d.Rule), retryAfter: min(max(wait, time.Second), maxQueueWait)}
 	case followup.Arm:
-		return h.rearm(ctx, log, *a.Booking, d)
+		return h.carryOut(ctx, log, *a.Booking, d)
 	case followup.Update:
 		log.InfoContext(ctx, "settled the booking without a call", "event", "task_settled",
 			"task_status", string(d.Next.Status), "task_reason", string(d.Next.Reason))
@@ -63,15 +67,27 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 	return answer{status: http.StatusOK, Result: string(d.Rule)}
 }
 
+// spare keeps the task at work from being deleted: it ends by its answer.
+func spare(task string, d followup.Decision) followup.Decision {
+	if d.Drop == task {
+		d.Drop = ""
+	}
+	return d
+}
+
 // admitWithin bounds an admission: above what locks and statements may take, and
 // far below the lease, which a connection that has gone silent would use up.
 const admitWithin = 20 * time.Second
 
-func (h *Handler) admit(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
+func (h *Handler) admit(ctx context.Context, ref followup.Ref, decide tenantdb.Decide) (tenantdb.Admission, error) {
 	ctx, cancel := context.WithTimeout(ctx, admitWithin)
 	defer cancel()
-	return h.Store.Admit(ctx, ref, decide)
+	return h.Store.Admit(ctx, ref, h.Rules, decide)
 }
+
+// maxQueueWait bounds how long a task is told to wait for its slot at a time. A
+// task that comes back before its slot is told again.
+const maxQueueWait = 30 * time.Minute
 
 // longestWait is how long a task may be asked to wait: well below the grace, after
 // which the sweep would think it lost and make another. All tenants share the
@@ -88,6 +104,9 @@ func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenan
 		if a.Decision.Effect == followup.Dial {
 			h.giveBack(context.WithoutCancel(ctx), log, a, "the claim's commit was unclear, so nothing was dialled")
 		}
+	case errors.Is(err, tenantdb.ErrLocked):
+		log.InfoContext(ctx, "the booking's row is locked; its task will come again", "event", "row_locked")
+		return answer{status: http.StatusConflict, Result: "row_locked"}
 	case errors.Is(err, tenantdb.ErrBusy):
 		status, event = http.StatusServiceUnavailable, "database_busy"
 	}
@@ -95,12 +114,12 @@ func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenan
 	return answer{status: status, Result: event}
 }
 
-// rearm sends a task that fired before its time to the right one.
-func (h *Handler) rearm(ctx context.Context, log *slog.Logger, b followup.Booking, d followup.Decision) answer {
+// carryOut gives the booking another task, or ends it, in this task's place.
+func (h *Handler) carryOut(ctx context.Context, log *slog.Logger, b followup.Booking, d followup.Decision) answer {
 	stored, err := h.reconciler.CarryOut(ctx, b, d)
 	switch {
 	case err != nil:
-		log.ErrorContext(ctx, "the task fired early and could not be put off; it will come again", "event", "task_rearm_failed", "error", err)
+		log.ErrorContext(ctx, "the booking could not be put off; its task will come again", "event", "task_rearm_failed", "error", err)
 		return answer{status: http.StatusInternalServerError, Result: "task_rearm_failed"}
 	case !stored:
 		return answer{status: http.StatusConflict, Result: "booking_moved"}
@@ -120,24 +139,40 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 		return answer{status: http.StatusBadGateway, Result: string(followup.RuleClaimLapsed)}
 	}
 	log.InfoContext(ctx, "calling", "event", "call_started", "dial_lag_ms", h.lag(a).Milliseconds())
-	call := h.call(ctx, log, a)
+	call := h.call(a)
 	call.Traceparent = traceparent
 	result := h.agentOf(a.Booking.TenantID).StartCall(ctx, creds, call)
 
-	report := followup.Report{Outcome: outcome(result.Outcome), CallID: result.CallID, Detail: result.Detail}
+	report := followup.Report{Outcome: result.Outcome, CallID: cmp.Or(result.CallID, result.JobID), Detail: result.Detail}
 	next := h.Rules.Finish(claimed, report)
-	log = log.With("outcome", string(report.Outcome), "http_status", result.Status, "call_id", result.CallID,
+	log = log.With("outcome", string(report.Outcome), "http_status", result.Status, "call_id", report.CallID,
 		"task_status", string(next.Status), "task_reason", string(next.Reason), "call_ms", started.elapsed().Milliseconds())
 	if err := h.finish(ctx, log, a.Booking.Ref, claimed, next, h.Rules.Lease-started.elapsed()); err != nil {
 		log.ErrorContext(ctx, "the outcome of a call could not be recorded; its booking will be held for a person",
 			"event", "outcome_lost", "detail", report.Detail, "error", err)
 		return answer{status: http.StatusInternalServerError, Result: "outcome_lost"}
 	}
-	level := slog.LevelInfo
-	if next.Status != followup.Executed {
+	level, event := slog.LevelInfo, "call_finished"
+	switch {
+	case report.Outcome == followup.CallMisconfigured:
+		// Every call of the tenant, or of all, will end so until somebody mends it.
+		level, event = slog.LevelError, "agent_misconfigured"
+	case next.Status != followup.Executed:
 		level = slog.LevelWarn
 	}
-	log.Log(ctx, level, "called", "event", "call_finished", "detail", report.Detail)
+	log.Log(ctx, level, "called", "event", event, "detail", report.Detail)
+	b := *a.Booking
+	b.Task = next
+	switch report.Outcome {
+	case followup.CallLimited:
+		return h.putOff(ctx, log, b, followup.RateLimited, a.At.Add(started.elapsed()).Add(result.RetryAfter), a.At.Add(started.elapsed()))
+	case followup.CallClosed:
+		return h.putOff(ctx, log, b, followup.OutsideHours, result.OpensAt, a.At.Add(started.elapsed()))
+	case followup.CallAccepted:
+		if job := h.awaitJob(ctx, log, creds, call, b, claimed, result); job != nil {
+			report, next = *job, h.Rules.Finish(claimed, *job)
+		}
+	}
 	if next.Reason == followup.NotStarted {
 		return answer{status: http.StatusBadGateway, Result: string(next.Reason), Detail: report.Detail, retryAfter: min(result.RetryAfter, h.longestWait())}
 	}
@@ -154,66 +189,19 @@ func (h *Handler) lag(a tenantdb.Admission) time.Duration {
 	return a.Decision.Next.ClaimedAt.Sub(due)
 }
 
-// giveBack ends a claim on which nothing was dialled. If it cannot, the lease
-// runs out and the booking is held: late, but never called twice.
-func (h *Handler) giveBack(ctx context.Context, log *slog.Logger, a tenantdb.Admission, why string) {
-	claimed := a.Decision.Next
-	next := h.Rules.Finish(claimed, followup.Report{Outcome: followup.CallNotStarted, Detail: why})
-	err := h.finish(ctx, log, a.Booking.Ref, claimed, next, finishWithoutCall)
-	log.WarnContext(ctx, "gave a claim back without dialling", "event", "claim_given_back", "detail", why, "error", err)
-}
-
-const (
-	// finishWithoutCall bounds the recording of a claim that was given back.
-	finishWithoutCall = 5 * time.Second
-	// minFinish is tried even by a call that took its whole lease.
-	minFinish = 5 * time.Second
-	// finishAttempt bounds one try, so that a connection that hangs does not
-	// use up them all.
-	finishAttempt = 10 * time.Second
-)
-
-// finish records an outcome, again and again within the budget: the call has
-// been made, and this row is the only one who knows. A claim that no longer
-// holds is no error: somebody else has settled the row meanwhile, and says so.
-func (h *Handler) finish(ctx context.Context, log *slog.Logger, ref followup.Ref, claimed, next followup.Task, budget time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, max(budget, minFinish))
-	defer cancel()
-	unclear := false
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		stored, err := h.finishOnce(ctx, ref, claimed, next)
-		if err == nil {
-			if !stored && !unclear { // after an unclear commit it may be our own state that is found
-				log.WarnContext(ctx, "the claim no longer held when its outcome came", "event", "finish_superseded")
-			}
-			return nil
-		}
-		unclear = unclear || errors.Is(err, tenantdb.ErrUnclear)
-		log.WarnContext(ctx, "recording the outcome failed; trying again", "event", "finish_retry", "error", err)
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-		}
-	}
-}
-
-func (h *Handler) finishOnce(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, finishAttempt)
-	defer cancel()
-	return h.Store.Finish(ctx, ref, claimed, next)
-}
-
 // call is LAD's request for this booking.
-func (h *Handler) call(ctx context.Context, log *slog.Logger, a tenantdb.Admission) voiceagent.Call {
-	b := a.Booking
+func (h *Handler) call(a tenantdb.Admission) voiceagent.Call {
+	b, lead := a.Booking, a.Facts.Lead
+	agent := h.Rules.Agent(*b, a.Facts.Agents)
 	call := voiceagent.Call{
 		TenantID:       b.TenantID.String(),
 		BookingID:      b.BookingID.String(),
-		To:             a.Lead.Number(),
-		LeadName:       a.Lead.Name(),
-		Context:        a.Lead.LatestNote,
+		To:             lead.Number,
+		LeadName:       lead.Name(),
+		Context:        lead.LatestNote,
 		IdempotencyKey: a.Decision.Next.Key,
+		AgentID:        agent.ID,
+		From:           agent.From,
 	}
 	if b.LeadID.Valid {
 		call.LeadID = b.LeadID.UUID.String()
@@ -221,28 +209,7 @@ func (h *Handler) call(ctx context.Context, log *slog.Logger, a tenantdb.Admissi
 	if b.AssignedUserID.Valid {
 		call.InitiatedBy = b.AssignedUserID.UUID.String()
 	}
-	if b.AgentID != "" {
-		id, err := strconv.ParseInt(b.AgentID, 10, 64)
-		if err != nil || id < 1 {
-			log.WarnContext(ctx, "metadata.agent_id is not the number of an agent; using the default agent", "event", "agent_id_ignored")
-		} else {
-			call.AgentID = &id
-		}
-	}
 	return call
-}
-
-func outcome(o voiceagent.Outcome) followup.Outcome {
-	switch o {
-	case voiceagent.Accepted:
-		return followup.CallAccepted
-	case voiceagent.NotStarted:
-		return followup.CallNotStarted
-	case voiceagent.Rejected:
-		return followup.CallRejected
-	default:
-		return followup.CallUnknown
-	}
 }
 
 // watch measures how long this process has had its claim, by whichever clock

@@ -21,7 +21,7 @@ import (
 // faultyStore is the real store with faults at the two moments that matter.
 type faultyStore struct {
 	execute.Store
-	admit  func(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error)
+	admit  func(ctx context.Context, ref followup.Ref, rules followup.Rules, decide tenantdb.Decide) (tenantdb.Admission, error)
 	finish func(n int64) error // what the nth Finish fails with, before it does anything
 	// afterFinish is what the nth Finish answers although it has committed.
 	afterFinish func(n int64) error
@@ -29,11 +29,11 @@ type faultyStore struct {
 	finishes atomic.Int64
 }
 
-func (s *faultyStore) Admit(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
+func (s *faultyStore) Admit(ctx context.Context, ref followup.Ref, rules followup.Rules, decide tenantdb.Decide) (tenantdb.Admission, error) {
 	if s.admit == nil {
-		return s.Store.Admit(ctx, ref, decide)
+		return s.Store.Admit(ctx, ref, rules, decide)
 	}
-	return s.admit(ctx, ref, decide)
+	return s.admit(ctx, ref, rules, decide)
 }
 
 func (s *faultyStore) Finish(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (bool, error) {
@@ -57,13 +57,13 @@ func TestAnUnclearCommitIsNeverDialledOnAndTheClaimIsGivenBack(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			db := w.DB
-			store := &faultyStore{Store: db, admit: func(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
+			store := &faultyStore{Store: db, admit: func(ctx context.Context, ref followup.Ref, rules followup.Rules, decide tenantdb.Decide) (tenantdb.Admission, error) {
 				if committed {
-					a, err := db.Admit(ctx, ref, decide)
+					a, err := db.Admit(ctx, ref, rules, decide)
 					return a, errors.Join(fmt.Errorf("commit: %w", tenantdb.ErrUnclear), err)
 				}
 				b, now, err := db.Booking(ctx, ref)
-				a := tenantdb.Admission{Booking: b, Decision: decide(b, followup.Lead{Phone: "+4915112345678"}, now)}
+				a := tenantdb.Admission{Booking: b, Decision: decide(b, functiontest.Facts(), now)}
 				return a, errors.Join(fmt.Errorf("commit: %w", tenantdb.ErrUnclear), err)
 			}}
 			e := w.serve(func(p *execute.Parts) { p.Store = store })
@@ -196,24 +196,6 @@ func TestWithoutCredentialsNothingIsClaimed(t *testing.T) {
 	}
 	if w.Checksum() != before || w.posts(b) != 0 {
 		t.Error("the booking was touched")
-	}
-}
-
-func TestALockedRowIsTheDatabasesOverload(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.serve(func(p *execute.Parts) {
-		p.Store = w.Open(func(c *tenantdb.Config) { c.LockTimeout = 50 * time.Millisecond })
-	})
-	b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
-	release := w.Lock(b.Ref)
-	got := e.deliver(b, 1)
-	release()
-	if got.status != 503 || got.Result != "database_busy" || w.posts(b) != 0 {
-		t.Errorf("answered %s", got)
-	}
-	if got := e.deliver(b, 1); got.Result != "accepted" {
-		t.Errorf("with the lock gone: %s", got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"lad.internal/followup/internal/config"
 	"lad.internal/followup/internal/entrypoint"
 	"lad.internal/followup/internal/settings"
+	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/voiceagent"
 )
 
@@ -34,6 +35,17 @@ func (c Config) Validate() error {
 		c.Shared.Rules.Lease, c.Agent.Timeout, finishMargin)
 	problems.Join(c.Canary.distinct(c.Agent))
 	return problems.Err()
+}
+
+// rules are the shared ones with what follows from the voice service's settings.
+func (c Config) rules() followup.Rules {
+	r := c.Shared.Rules
+	r.RetryDispatch = c.Agent.DispatchFailed == voiceagent.DispatchNotStarted
+	r.Limit.PerCall = 1
+	if c.Agent.JobAfter > 0 {
+		r.Limit.PerCall = 2 // the question counts against the same limit
+	}
+	return r
 }
 
 func init() {
@@ -63,10 +75,10 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 	if err != nil {
 		return entrypoint.Function{}, err
 	}
-	secrets := []string{c.Agent.InternalServiceSecret.Reveal(), c.Agent.APIKey.Reveal()}
+	secrets := []string{c.Agent.InternalServiceSecret.Reveal(), c.Agent.APIKey.Reveal(), c.Agent.JWTSecret.Reveal()}
 	log := c.Shared.Logger(os.Stdout, secrets...).With("function", Name)
 	h, err := New(Parts{
-		Rules:       c.Shared.Rules,
+		Rules:       c.rules(),
 		Store:       parts.DB,
 		Queue:       parts.Queue,
 		Agent:       agent,
@@ -75,6 +87,7 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 		QueueName:   c.Shared.Tasks.Queue,
 		TaskPath:    c.Shared.Tasks.TaskPath,
 		CallTimeout: c.Agent.Timeout,
+		JobAfter:    c.Agent.JobAfter,
 		Log:         log,
 	})
 	if err != nil {

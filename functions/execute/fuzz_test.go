@@ -35,9 +35,9 @@ type absent struct {
 	asked []followup.Ref
 }
 
-func (a *absent) Admit(_ context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
+func (a *absent) Admit(_ context.Context, ref followup.Ref, rules followup.Rules, decide tenantdb.Decide) (tenantdb.Admission, error) {
 	a.asked = append(a.asked, ref)
-	return tenantdb.Admission{Decision: decide(nil, followup.Lead{}, time.Now())}, nil
+	return tenantdb.Admission{Decision: decide(nil, followup.Facts{}, time.Now())}, nil
 }
 
 func (a *absent) Authorize(context.Context) (voiceagent.Credentials, error) {
@@ -46,6 +46,10 @@ func (a *absent) Authorize(context.Context) (voiceagent.Credentials, error) {
 
 func (a *absent) StartCall(context.Context, voiceagent.Credentials, voiceagent.Call) voiceagent.Result {
 	panic("a call was made for a booking that is not there")
+}
+
+func (a *absent) Job(context.Context, voiceagent.Credentials, voiceagent.Call, string) voiceagent.JobResult {
+	panic("a job was asked for of a booking that is not there")
 }
 
 func (a *absent) CreateScheduledHTTPTask(context.Context, followup.Booking, followup.Task) (string, error) {

@@ -36,7 +36,7 @@ func (u untouchable) Update(context.Context, followup.Booking, followup.Task) (b
 	return false, u.fail("Update")
 }
 
-func (u untouchable) Admit(context.Context, followup.Ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
+func (u untouchable) Admit(context.Context, followup.Ref, followup.Rules, tenantdb.Decide) (tenantdb.Admission, error) {
 	return tenantdb.Admission{}, u.fail("Admit")
 }
 

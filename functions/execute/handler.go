@@ -28,7 +28,7 @@ import (
 // Store is what the function needs of the database.
 type Store interface {
 	reconcile.Store
-	Admit(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error)
+	Admit(ctx context.Context, ref followup.Ref, rules followup.Rules, decide tenantdb.Decide) (tenantdb.Admission, error)
 	Finish(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (stored bool, err error)
 }
 
@@ -36,6 +36,8 @@ type Store interface {
 type Agent interface {
 	Authorize(ctx context.Context) (voiceagent.Credentials, error)
 	StartCall(ctx context.Context, creds voiceagent.Credentials, call voiceagent.Call) voiceagent.Result
+	// Job asks what has become of a call that was accepted.
+	Job(ctx context.Context, creds voiceagent.Credentials, call voiceagent.Call, jobID string) voiceagent.JobResult
 }
 
 // Parts are what a Handler is made of. All but Canary are needed.
@@ -53,7 +55,9 @@ type Parts struct {
 	TaskPath  func(id string) string
 	// CallTimeout is how long the agent's StartCall takes at most.
 	CallTimeout time.Duration
-	Log         *slog.Logger
+	// JobAfter is how long after a call was accepted its job is asked for; 0: never.
+	JobAfter time.Duration
+	Log      *slog.Logger
 }
 
 // Handler answers the requests of Cloud Tasks. It is safe for concurrent use.

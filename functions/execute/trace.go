@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
@@ -40,9 +39,9 @@ func endSpan(span tracing.Span, a answer) {
 // tracedStore makes a span of each claim and of each try to record an outcome.
 type tracedStore struct{ Store }
 
-func (s tracedStore) Admit(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
+func (s tracedStore) Admit(ctx context.Context, ref followup.Ref, rules followup.Rules, decide tenantdb.Decide) (tenantdb.Admission, error) {
 	ctx, span := tracing.Start(ctx, "claim", trace.SpanKindInternal, ref)
-	a, err := s.Store.Admit(ctx, ref, decide)
+	a, err := s.Store.Admit(ctx, ref, rules, decide)
 	span.Set(attribute.String("effect", string(a.Decision.Effect)), attribute.String("rule", string(a.Decision.Rule)))
 	setTask(span, a.Decision.Next)
 	span.End(err)
@@ -74,13 +73,13 @@ func (t tracedAgent) StartCall(ctx context.Context, creds voiceagent.Credentials
 		call.Traceparent = traceparent
 	}
 	result := t.Agent.StartCall(ctx, creds, call)
-	span.Set(attribute.String("outcome", string(outcome(result.Outcome))), attribute.String("call_id", result.CallID))
+	span.Set(attribute.String("outcome", string(result.Outcome)), attribute.String("call_id", result.CallID))
 	if result.Status != 0 {
 		span.Set(semconv.HTTPResponseStatusCode(result.Status))
 	}
 	var err error
-	if result.Outcome != voiceagent.Accepted {
-		err = errors.New(string(outcome(result.Outcome)))
+	if result.Outcome != followup.CallAccepted {
+		err = errors.New(string(result.Outcome))
 	}
 	span.End(err)
 	return result

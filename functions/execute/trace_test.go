@@ -140,12 +140,12 @@ func TestACallThatFailsIsAFailedSpan(t *testing.T) {
 	collected := tracingtest.NewReceiver(t)
 	e := w.traced(collected.Addr)
 	b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
-	w.agent.Must(answering(401))
+	w.agent.Must(answering(425))
 	if got := e.deliver(b, 1); got.status != http.StatusBadGateway {
 		t.Fatalf("answered %s", got)
 	}
 	root, call := spanNamed(t, collected.Spans(), "execute task"), spanNamed(t, collected.Spans(), "start-call")
-	if !root.Failed || root.Message != "not_started" || !call.Failed || call.Attributes["http.response.status_code"] != "401" {
+	if !root.Failed || root.Message != "not_started" || !call.Failed || call.Attributes["http.response.status_code"] != "425" {
 		t.Errorf("the spans are %+v and %+v", root, call)
 	}
 }

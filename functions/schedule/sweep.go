@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -26,9 +27,12 @@ const (
 	// tenantsAtOnce leaves connections of the pool to the events.
 	tenantsAtOnce = 2
 	pageSize      = 100
-	// tenantTurn is after how long a tenant's next page is left to the next tick,
-	// so that a tenant with a backlog does not use up the sweep of all.
+	// tenantTurn is after how long a tenant's other bookings are left to the next
+	// tick, so that a tenant with a backlog does not use up the sweep of all.
 	tenantTurn = 15 * time.Second
+	// maxFailures ends a page: what has failed so often fails for all. A locked row
+	// is no failure, since the next one may well be free.
+	maxFailures = 5
 )
 
 func (h *Handler) tick(ctx context.Context, m message) Result {
@@ -49,6 +53,7 @@ type Swept struct {
 	Skipped int                   // not looked at, or not to the end, for lack of time
 	Looked  int                   // bookings planned
 	Failed  int                   // bookings whose plan could not be carried out
+	Locked  int                   // bookings whose rows somebody else held, left to the next tick
 	Changed map[followup.Rule]int // bookings changed, by the rule that said so
 }
 
@@ -120,15 +125,18 @@ func (h *Handler) sweepConcerns(ctx context.Context, tenant uuid.UUID, swept *Sw
 	for _, c := range concerns {
 		pages = append(pages, page{concern: c})
 	}
+	over := func() bool { return h.now().Sub(started) > tenantTurn }
 	for len(pages) > 0 {
-		if h.now().Sub(started) > tenantTurn {
+		if over() {
 			return false, failed
 		}
 		p := pages[0]
 		pages = pages[1:]
-		more, err := h.sweepPage(ctx, tenant, &p, swept)
+		more, err := h.sweepPage(ctx, tenant, &p, swept, over)
 		switch {
 		case ctx.Err() != nil:
+			return false, failed
+		case errors.Is(err, errTurnOver):
 			return false, failed
 		case err != nil:
 			failed = errors.Join(failed, err)
@@ -145,8 +153,10 @@ type page struct {
 	after   tenantdb.Cursor
 }
 
+var errTurnOver = errors.New("the tenant's turn is over")
+
 // sweepPage looks at the next page of a concern, and says whether there is more.
-func (h *Handler) sweepPage(ctx context.Context, tenant uuid.UUID, p *page, swept *Swept) (more bool, err error) {
+func (h *Handler) sweepPage(ctx context.Context, tenant uuid.UUID, p *page, swept *Swept, over func() bool) (more bool, err error) {
 	refs, end, err := h.store.Candidates(ctx, tenant, p.concern, h.rules, p.after, pageSize)
 	if err != nil {
 		return false, err
@@ -154,12 +164,19 @@ func (h *Handler) sweepPage(ctx context.Context, tenant uuid.UUID, p *page, swep
 	// What becomes of a booking is told by others, and why it was looked at is
 	// known here: overdue calls are counted so.
 	bookings := logging.With(ctx, slog.String("concern", string(p.concern)))
+	failures := 0
 	for _, ref := range refs {
+		if over() {
+			return false, errTurnOver
+		}
 		swept.Looked++
 		d, err := h.reconciler.Booking(bookings, ref)
 		switch {
+		case errors.Is(err, tenantdb.ErrLocked):
+			swept.Locked++
 		case err != nil:
 			swept.Failed++
+			failures++
 			h.log.ErrorContext(bookings, "the sweep could not plan a booking", "event", "sweep_booking_failed",
 				"tenant_id", ref.TenantID.String(), "booking_id", ref.BookingID.String(), "error", err)
 		case d.Effect != followup.None:
@@ -167,6 +184,9 @@ func (h *Handler) sweepPage(ctx context.Context, tenant uuid.UUID, p *page, swep
 		}
 		if ctx.Err() != nil {
 			return false, ctx.Err()
+		}
+		if failures == maxFailures {
+			return false, fmt.Errorf("concern %s: %d bookings could not be planned", p.concern, failures)
 		}
 	}
 	p.after = end
@@ -179,6 +199,7 @@ func (s *Swept) add(t Swept) {
 	s.Skipped += t.Skipped
 	s.Looked += t.Looked
 	s.Failed += t.Failed
+	s.Locked += t.Locked
 	for rule, n := range t.Changed {
 		s.Changed[rule] += n
 	}
@@ -195,6 +216,6 @@ func (s Swept) log(ctx context.Context, log *slog.Logger, took time.Duration) {
 	}
 	log.Log(ctx, level, "swept", "event", "sweep_done",
 		"tenants", s.Tenants, "tenants_broken", s.Broken, "tenants_skipped", s.Skipped,
-		"bookings_looked_at", s.Looked, "bookings_failed", s.Failed,
+		"bookings_looked_at", s.Looked, "bookings_failed", s.Failed, "bookings_locked", s.Locked,
 		slog.Group("changed", changed...), "took_ms", took.Milliseconds())
 }

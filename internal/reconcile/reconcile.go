@@ -15,6 +15,7 @@ import (
 
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // Store is what reconcile needs of the database.
@@ -94,6 +95,10 @@ func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followu
 		return false, fmt.Errorf("carry out %q for booking %s: not an effect on row and task", d.Effect, b.Ref)
 	}
 	stored, err = r.store.Update(ctx, b, d.Next)
+	if errors.Is(err, tenantdb.ErrDuplicate) {
+		d = r.giveWay(b, d)
+		stored, err = r.store.Update(ctx, b, d.Next)
+	}
 	if err != nil || !stored {
 		return false, err
 	}
@@ -103,6 +108,18 @@ func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followu
 		"task_revision", d.Next.Revision, "due_at", d.Next.DueAt)...)
 	r.Drop(ctx, b.Ref, d)
 	return true, nil
+}
+
+// giveWay ends a booking whose minute LAD's index keeps for another one of the
+// same lead, which will be called instead. The task that was made for it does
+// nothing when it fires, and is dropped with the one before it.
+func (r *Reconciler) giveWay(b followup.Booking, d followup.Decision) followup.Decision {
+	created := d.Next.Name
+	d = r.rules.Duplicates(b)
+	if created != "" {
+		d.Drop = created
+	}
+	return d
 }
 
 // names is how many of a row's next names may be used up before the plan is

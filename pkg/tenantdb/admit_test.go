@@ -18,10 +18,10 @@ import (
 )
 
 // decide is what Admit asks.
-type decide = func(*followup.Booking, followup.Lead, time.Time) followup.Decision
+type decide = func(*followup.Booking, followup.Facts, time.Time) followup.Decision
 
 func always(effect followup.Effect, next followup.Task) decide {
-	return func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+	return func(*followup.Booking, followup.Facts, time.Time) followup.Decision {
 		return followup.Decision{Effect: effect, Rule: "test", Next: next}
 	}
 }
@@ -38,21 +38,24 @@ func TestAdmitStoresAnUpdateAndAClaimUnderTheLock(t *testing.T) {
 	f := tenantdbtest.New(t)
 	for _, effect := range []followup.Effect{followup.Update, followup.Dial} {
 		row := dueNow()
-		row.Lead = tenantdbtest.Lead{FirstName: "Ada", LastName: "King", Phone: "+491511234567", Note: "likes maths"}
+		row.Lead = tenantdbtest.Lead{FirstName: "Ada", LastName: "King", Phone: "+4915112345678", Note: "likes maths"}
 		ref := f.Insert(t, row)
 		before, _ := f.Read(t, ref)
 		want := followup.Decision{Effect: effect, Rule: "test", Next: before.Task}
 		want.Next.Status, want.Next.Attempts, want.Next.ClaimedAt = followup.InProgress, 5, row.ScheduledAt
 		var atDecision time.Time
-		got, err := f.DB.Admit(t.Context(), ref, func(_ *followup.Booking, _ followup.Lead, now time.Time) followup.Decision {
+		got, err := f.DB.Admit(t.Context(), ref, rules(), func(_ *followup.Booking, _ followup.Facts, now time.Time) followup.Decision {
 			atDecision = now
 			return want
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		lead := followup.Lead{FirstName: "Ada", LastName: "King", Phone: "+491511234567", LatestNote: "likes maths"}
-		if diff := cmp.Diff(tenantdb.Admission{Decision: want, Booking: &before, Lead: lead}, got); diff != "" {
+		facts := followup.Facts{
+			Lead:   followup.Lead{FirstName: "Ada", LastName: "King", Number: "+4915112345678", LatestNote: "likes maths"},
+			Agents: got.Facts.Agents,
+		}
+		if diff := cmp.Diff(tenantdb.Admission{Decision: want, Booking: &before, Facts: facts, At: atDecision}, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 		after, now := f.Read(t, ref)
@@ -71,7 +74,7 @@ func TestAdmitLeavesTheRowAloneUnlessItStores(t *testing.T) {
 	ref := f.Insert(t, dueNow())
 	before := wholeRow(t, f, ref)
 	for _, effect := range []followup.Effect{followup.None, followup.Wait, followup.Arm} {
-		if _, err := f.DB.Admit(t.Context(), ref, always(effect, followup.Task{Status: followup.Failed})); err != nil {
+		if _, err := f.DB.Admit(t.Context(), ref, rules(), always(effect, followup.Task{Status: followup.Failed})); err != nil {
 			t.Error(err)
 		}
 		if after := wholeRow(t, f, ref); after != before {
@@ -89,8 +92,8 @@ func TestALeadThatIsGoneOrForeignIsEmpty(t *testing.T) {
 	for name, lead := range map[string]any{"gone": nil, "another tenant's": foreign} {
 		row := dueNow()
 		row.Columns = map[string]any{"lead_id": lead}
-		got, err := f.DB.Admit(t.Context(), f.Insert(t, row), always(followup.None, followup.Task{}))
-		if err != nil || got.Lead != (followup.Lead{}) || got.Booking == nil {
+		got, err := f.DB.Admit(t.Context(), f.Insert(t, row), rules(), always(followup.None, followup.Task{}))
+		if err != nil || got.Facts.Lead != (followup.Lead{}) || got.Booking == nil {
 			t.Errorf("%s: %+v, error %v", name, got, err)
 		}
 	}
@@ -109,8 +112,8 @@ func TestAHundredDeliveriesOfOneTaskMakeOneCall(t *testing.T) {
 	var group sync.WaitGroup
 	for range cap(effects) {
 		group.Go(func() {
-			a, err := f.DB.Admit(t.Context(), ref, func(b *followup.Booking, lead followup.Lead, now time.Time) followup.Decision {
-				return r.Admit(b, lead, ticket, now)
+			a, err := f.DB.Admit(t.Context(), ref, rules(), func(b *followup.Booking, facts followup.Facts, now time.Time) followup.Decision {
+				return r.Admit(b, facts, ticket, now)
 			})
 			if err != nil {
 				t.Error(err)
@@ -144,7 +147,7 @@ func TestALockThatIsNotToBeHadIsBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The lock is held until both have given up by themselves.
-	if _, err := f.DB.Admit(t.Context(), ref, always(followup.Dial, followup.Task{})); !errors.Is(err, tenantdb.ErrBusy) {
+	if _, err := f.DB.Admit(t.Context(), ref, rules(), always(followup.Dial, followup.Task{})); !errors.Is(err, tenantdb.ErrBusy) {
 		t.Errorf("Admit: %v", err)
 	}
 	seen, _ := f.Read(t, ref) // a reader does not wait
@@ -154,7 +157,7 @@ func TestALockThatIsNotToBeHadIsBusy(t *testing.T) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.DB.Admit(t.Context(), ref, always(followup.None, followup.Task{})); err != nil {
+	if _, err := f.DB.Admit(t.Context(), ref, rules(), always(followup.None, followup.Task{})); err != nil {
 		t.Errorf("after the lock is gone: %v", err)
 	}
 }
@@ -181,7 +184,7 @@ func TestTheLockOfAnAdmissionLetsLADReferToTheRow(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
 	ref := f.Insert(t, dueNow())
-	_, err := f.DB.Admit(t.Context(), ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+	_, err := f.DB.Admit(t.Context(), ref, rules(), func(*followup.Booking, followup.Facts, time.Time) followup.Decision {
 		f.LAD(t, ref.TenantID, `SET LOCAL lock_timeout = '5s'`)
 		f.Insert(t, tenantdbtest.Row{Columns: map[string]any{"parent_booking_id": ref.BookingID}})
 		return followup.Decision{Effect: followup.None}
@@ -204,20 +207,20 @@ var interruptions = []interruption{
 				err = errors.New("panicked")
 			}
 		}()
-		_, err = db.Admit(context.Background(), ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision { panic("oh") })
+		_, err = db.Admit(context.Background(), ref, rules(), func(*followup.Booking, followup.Facts, time.Time) followup.Decision { panic("oh") })
 		return err
 	}},
 	{"a request that ends", func(t *testing.T, db *tenantdb.DB, ref followup.Ref) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		_, err := db.Admit(ctx, ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+		_, err := db.Admit(ctx, ref, rules(), func(*followup.Booking, followup.Facts, time.Time) followup.Decision {
 			cancel()
 			return followup.Decision{Effect: followup.Dial, Next: followup.Task{Status: followup.InProgress}}
 		})
 		return err
 	}},
 	{"a statement that fails", func(t *testing.T, db *tenantdb.DB, ref followup.Ref) error {
-		_, err := db.Admit(t.Context(), ref, always(followup.Dial, followup.Task{Status: "no such status"}))
+		_, err := db.Admit(t.Context(), ref, rules(), always(followup.Dial, followup.Task{Status: "no such status"}))
 		return err
 	}},
 }
@@ -273,7 +276,7 @@ func TestAFrozenAdmissionLosesItsLockAndItsClaim(t *testing.T) {
 		c.LockTimeout, c.StatementTimeout = 400*time.Millisecond, 500*time.Millisecond
 	})
 	var frozen atomic.Bool
-	_, err := impatient.Admit(t.Context(), ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+	_, err := impatient.Admit(t.Context(), ref, rules(), func(*followup.Booking, followup.Facts, time.Time) followup.Decision {
 		frozen.Store(true)
 		// It is over when somebody else gets the lock.
 		err := pgx.BeginFunc(t.Context(), f.Owner, func(tx pgx.Tx) error {

@@ -148,8 +148,8 @@ func TestAnAbsentAForeignAndAnUnknownTenantsBookingAreAllNone(t *testing.T) {
 			if b != nil || err != nil {
 				t.Errorf("%s: %s: booking %v, error %v", name, ref, b, err)
 			}
-			admission, err := f.DB.Admit(t.Context(), ref, func(b *followup.Booking, _ followup.Lead, now time.Time) followup.Decision {
-				return rules().Admit(b, followup.Lead{}, followup.Ticket{}, now)
+			admission, err := f.DB.Admit(t.Context(), ref, rules(), func(b *followup.Booking, _ followup.Facts, now time.Time) followup.Decision {
+				return rules().Admit(b, followup.Facts{}, followup.Ticket{}, now)
 			})
 			if err != nil || admission.Booking != nil || admission.Decision.Rule != followup.RuleAbsent {
 				t.Errorf("%s: %s: admission %+v, error %v", name, ref, admission, err)

@@ -1,6 +1,7 @@
 package tenantdb_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -22,31 +23,30 @@ func TestACanaryIsBookedAsLADBooksAndTheFunctionsSeeIt(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
 	owner := f.Open(asOwner(f))
-	ref, err := owner.BookCanary(t.Context(), tenantdbtest.TenantB, "follow_up", 10*time.Second)
-	if err != nil {
-		t.Fatal(err)
+	_, err := owner.BookCanary(t.Context(), tenantdbtest.TenantB, uuid.NullUUID{}, "follow_up", 10*time.Second)
+	if !errors.Is(err, tenantdb.ErrNoUser) {
+		t.Errorf("of a tenant without a user: %v", err)
 	}
-	b, now := f.Read(t, ref)
-	if in := b.ScheduledAt.Sub(now); in > 10*time.Second || in < -time.Minute || b.Task.Status != followup.Pending || b.Status != followup.BookingScheduled || b.Type != "follow_up" {
-		t.Errorf("in %v: %+v", in, b)
-	}
-	lead, err := f.DB.Lead(t.Context(), b)
-	if err != nil || lead.Number() != tenantdb.CanaryNumber {
-		t.Errorf("the lead has the number %q, %v", lead.Number(), err)
-	}
-	if n := f.LAD(t, tenantdbtest.TenantB, "UPDATE leads SET phone = '+4915112345678' WHERE id = $1", b.LeadID); n != 1 {
-		t.Fatalf("changed %d leads", n)
-	}
-	again, err := owner.BookCanary(t.Context(), tenantdbtest.TenantB, "follow_up", time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, _ := f.Read(t, again)
-	if lead, err = f.DB.Lead(t.Context(), second); err != nil || second.LeadID != b.LeadID || lead.Number() != tenantdb.CanaryNumber {
-		t.Errorf("the second time, lead %v has the number %q, %v", second.LeadID, lead.Number(), err)
-	}
-	if n := f.LAD(t, tenantdbtest.TenantA, "UPDATE lead_bookings SET notes = '' WHERE true"); n != 0 {
-		t.Errorf("another tenant has %d bookings", n)
+	f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB})
+	f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantA})
+	for _, tenant := range []uuid.UUID{tenantdbtest.TenantA, tenantdbtest.TenantB} { // with both types of scheduled_at
+		leads := map[uuid.UUID]bool{}
+		for range 2 { // in one minute, which is no double booking
+			ref, err := owner.BookCanary(t.Context(), tenant, uuid.NullUUID{}, "follow_up", 10*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, now := f.Read(t, ref)
+			if in := b.ScheduledAt.Sub(now); in > 10*time.Second || in < -time.Minute || b.Task.Status != followup.Pending || b.Status != followup.BookingScheduled ||
+				b.Type != "follow_up" || b.AssignedUserID.UUID != tenantdbtest.User(tenant) {
+				t.Errorf("in %v: %+v", in, b)
+			}
+			lead, err := f.DB.Lead(t.Context(), b)
+			if err != nil || lead.Number != tenantdb.CanaryNumber || leads[b.LeadID.UUID] {
+				t.Errorf("the lead %v has the number %q, %v", b.LeadID, lead.Number, err)
+			}
+			leads[b.LeadID.UUID] = true
+		}
 	}
 }
 
@@ -54,7 +54,9 @@ func TestOnlyACanarysBookingIsCancelled(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
 	owner := f.Open(asOwner(f))
-	ref, err := owner.BookCanary(t.Context(), tenantdbtest.TenantA, "follow_up", time.Hour)
+	somebody := f.Insert(t, tenantdbtest.Row{})
+	someUser := uuid.NullUUID{UUID: tenantdbtest.User(tenantdbtest.TenantA), Valid: true}
+	ref, err := owner.BookCanary(t.Context(), tenantdbtest.TenantA, someUser, "follow_up", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +66,6 @@ func TestOnlyACanarysBookingIsCancelled(t *testing.T) {
 	if b, _ := f.Read(t, ref); b.Status != "cancelled" {
 		t.Errorf("it is %s", b.Status)
 	}
-	somebody := f.Insert(t, tenantdbtest.Row{})
 	for _, other := range []followup.Ref{somebody, {TenantID: tenantdbtest.TenantB, BookingID: ref.BookingID}, {TenantID: uuid.New(), BookingID: ref.BookingID}} {
 		if err := owner.CancelCanary(t.Context(), other); err == nil {
 			t.Errorf("%s was cancelled", other)
@@ -78,10 +79,11 @@ func TestOnlyACanarysBookingIsCancelled(t *testing.T) {
 func TestTheFunctionsLoginCannotBookACanaryAndAnUnknownTenantHasNone(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
-	if _, err := f.DB.BookCanary(t.Context(), tenantdbtest.TenantA, "follow_up", 0); err == nil || !strings.Contains(err.Error(), "permission denied") {
+	someUser := uuid.NullUUID{UUID: uuid.New(), Valid: true}
+	if _, err := f.DB.BookCanary(t.Context(), tenantdbtest.TenantA, someUser, "follow_up", 0); err == nil || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("as the functions: %v", err)
 	}
-	if _, err := f.Open(asOwner(f)).BookCanary(t.Context(), uuid.New(), "follow_up", 0); err == nil || !strings.Contains(err.Error(), "has no schema") {
+	if _, err := f.Open(asOwner(f)).BookCanary(t.Context(), uuid.New(), someUser, "follow_up", 0); err == nil || !strings.Contains(err.Error(), "has no schema") {
 		t.Errorf("of an unknown tenant: %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func TestACommitWhoseOutcomeNobodyKnowsIsUnclear(t *testing.T) {
 			f := tenantdbtest.New(t)
 			ref := f.Insert(t, dueNow())
 			db := f.Open(behindProxy(t, c.doom), poolOfOne)
-			a, err := db.Admit(t.Context(), ref, always(followup.Dial, claim))
+			a, err := db.Admit(t.Context(), ref, rules(), always(followup.Dial, claim))
 			if !errors.Is(err, tenantdb.ErrUnclear) {
 				t.Fatalf("Admit: %v", err)
 			}
@@ -70,7 +70,7 @@ func TestACommitThatTheDatabaseRefusesIsNotUnclear(t *testing.T) {
 	for name, code := range map[string]string{"a deferred constraint": "23514", "serialization": "40001", "deadlock": "40P01"} {
 		next := claim
 		next.CallID = code
-		_, err := f.DB.Admit(t.Context(), ref, always(followup.Dial, next))
+		_, err := f.DB.Admit(t.Context(), ref, rules(), always(followup.Dial, next))
 		if err == nil || errors.Is(err, tenantdb.ErrUnclear) || !strings.Contains(err.Error(), "commit") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lad.internal/followup/internal/settings"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/phone"
 )
 
 // Config says how to reach the database and where a tenant's tables are.
@@ -29,6 +31,11 @@ type Config struct {
 	Registry string `env:"TENANT_REGISTRY"`
 	// RegistryTTL is how long an answer of the registry is believed.
 	RegistryTTL time.Duration `env:"TENANT_REGISTRY_TTL, default=1m"`
+
+	// Times says how LAD's times are read, Regions whose the numbers are that come
+	// without a country.
+	Times   followup.Times
+	Regions phone.Regions `env:"FOLLOWUP_DEFAULT_REGION"`
 
 	// MaxConns bounds the pool. The database sees instances × MaxConns.
 	MaxConns int32 `env:"DB_MAX_CONNS, default=4"`

@@ -13,6 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/phone"
 )
 
 // The errors that callers tell apart. All others are faults of the database or
@@ -22,10 +25,16 @@ var (
 	// ErrUnclear: the COMMIT was sent and its answer lost, so nobody knows
 	// whether the change holds.
 	ErrUnclear = errors.New("the outcome of the commit is unclear")
-	// ErrBusy: the row's lock or a connection was not to be had in time.
+	// ErrLocked: somebody else holds the row. That somebody may be LAD, which may
+	// hold many rows of a tenant for long.
+	ErrLocked = errors.New("the row is locked by somebody else")
+	// ErrBusy: a connection was not to be had in time.
 	ErrBusy = errors.New("the database is busy")
 	// ErrSlow: a statement took longer than DB_STATEMENT_TIMEOUT.
 	ErrSlow = errors.New("the statement took too long")
+	// ErrDuplicate: LAD's index keeps the booking's minute for another booking of
+	// the same lead.
+	ErrDuplicate = errors.New("another booking of this lead holds this minute")
 	// ErrUnmigrated: the tenant's schema lacks the views of migration 002.
 	ErrUnmigrated = errors.New("the schema is not migrated; run `followup migrate up`")
 )
@@ -36,6 +45,8 @@ type DB struct {
 	tenants  directory
 	timeouts timeouts
 	clock    func(time.Time) time.Time
+	times    followup.Times
+	regions  phone.Regions
 	dialer   *cloudsqlconn.Dialer // nil without Cloud SQL
 }
 
@@ -61,7 +72,7 @@ func open(ctx context.Context, c Config, cloudSQL ...cloudsqlconn.Option) (*DB, 
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)
 	}
-	db := &DB{pool: pool, dialer: dialer, clock: c.Clock, timeouts: timeouts{
+	db := &DB{pool: pool, dialer: dialer, clock: c.Clock, times: c.Times, regions: c.Regions, timeouts: timeouts{
 		lock: milliseconds(c.LockTimeout), statement: milliseconds(c.StatementTimeout),
 	}}
 	if db.clock == nil {
@@ -129,10 +140,14 @@ func poolConfig(ctx context.Context, c Config, cloudSQL []cloudsqlconn.Option) (
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
 
 // bindTenantSQL ends the transaction's idle time as well: a function that is
-// frozen between two statements must not keep its row locked.
+// frozen between two statements must not keep its row locked. A claim that is lost
+// in a crash is a second call, so it is durable whatever the database's default.
 const bindTenantSQL = `SELECT
 	set_config('app.tenant_id', $1, true),
 	set_config('search_path', $2, true),
+	set_config('timezone', 'UTC', true),
+	set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'
+		ELSE current_setting('synchronous_commit') END, true),
 	set_config('lock_timeout', $3, true),
 	set_config('statement_timeout', $4, true),
 	set_config('idle_in_transaction_session_timeout', $4, true)`
@@ -140,6 +155,11 @@ const bindTenantSQL = `SELECT
 // inTenant runs fn in a transaction that sees one tenant. It commits if fn
 // returns nil and rolls back otherwise.
 func (db *DB) inTenant(ctx context.Context, tenant uuid.UUID, fn func(pgx.Tx) error) error {
+	return db.inTenantWaiting(ctx, tenant, db.timeouts.lock, fn)
+}
+
+// inTenantWaiting is inTenant with another lock_timeout.
+func (db *DB) inTenantWaiting(ctx context.Context, tenant uuid.UUID, lockTimeout string, fn func(pgx.Tx) error) error {
 	schema, err := db.tenants.schema(ctx, tenant)
 	if err != nil {
 		return err
@@ -148,7 +168,7 @@ func (db *DB) inTenant(ctx context.Context, tenant uuid.UUID, fn func(pgx.Tx) er
 		// pg_catalog is searched first in any case; naming pg_temp last keeps a
 		// temporary table from standing in for a view.
 		path := pgx.Identifier{schema}.Sanitize() + ", pg_temp"
-		if _, err := tx.Exec(ctx, bindTenantSQL, tenant.String(), path, db.timeouts.lock, db.timeouts.statement); err != nil {
+		if _, err := tx.Exec(ctx, bindTenantSQL, tenant.String(), path, lockTimeout, db.timeouts.statement); err != nil {
 			return fmt.Errorf("bind transaction to tenant: %w", err)
 		}
 		served(tx.Conn())[schema] = struct{}{}
@@ -249,6 +269,7 @@ const (
 	undefinedColumn  = "42703"
 	tooManyConns     = "53300"
 	queryCanceled    = "57014"
+	uniqueViolation  = "23505"
 
 	completionUnknown   = "40003"
 	connectionException = "08" // a class
@@ -259,10 +280,14 @@ func classify(err, kind error) error {
 	var pg *pgconn.PgError
 	if kind == nil && errors.As(err, &pg) {
 		switch pg.Code {
-		case lockNotAvailable, tooManyConns:
+		case lockNotAvailable:
+			kind = ErrLocked
+		case tooManyConns:
 			kind = ErrBusy
 		case queryCanceled:
 			kind = ErrSlow
+		case uniqueViolation:
+			kind = ErrDuplicate
 		case undefinedTable, undefinedColumn:
 			kind = ErrUnmigrated
 		}

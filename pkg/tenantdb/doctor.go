@@ -132,10 +132,11 @@ ORDER BY 1`
 // views are what the login may read, taskColumns what it may change in the
 // first of them (migration 002).
 var (
-	views       = []string{"followup_bookings", "followup_leads", "followup_tenants"}
+	views       = []string{"followup_bookings", "followup_leads", "followup_tenants", "followup_agents", "followup_numbers", "followup_call_log"}
 	taskColumns = []string{
 		"task_status", "task_reason", "task_name", "task_scheduled_at", "task_revision", "planned_for", "execution_attempts",
 		"claimed_at", "executed_at", "call_id", "last_execution_error", "idempotency_key",
+		"called_at", "call_at", "call_at_wall", "call_at_zone", "call_at_rule",
 	}
 )
 
@@ -160,8 +161,9 @@ func (db *DB) SchemaExcess(ctx context.Context, schema string, readable ...strin
 	return excess, nil
 }
 
-// visibleSQL asks both views that hold a tenant's data.
-const visibleSQL = `SELECT EXISTS (SELECT FROM followup_bookings), EXISTS (SELECT FROM followup_leads)`
+// visibleSQL asks the views that hold a tenant's data.
+const visibleSQL = `SELECT EXISTS (SELECT FROM followup_bookings), EXISTS (SELECT FROM followup_leads),
+	EXISTS (SELECT FROM followup_agents WHERE tenant_id IS NOT NULL), EXISTS (SELECT FROM followup_numbers), EXISTS (SELECT FROM followup_call_log)`
 
 // Leaks lists what the login sees in a schema of tenants that it has not named:
 // without the setting app.tenant_id, and with that of a tenant that nobody is.
@@ -180,15 +182,14 @@ func (db *DB) Leaks(ctx context.Context, schema string) (leaks []string, err err
 					return err
 				}
 			}
-			var bookings, leads bool
-			if err := tx.QueryRow(ctx, visibleSQL).Scan(&bookings, &leads); err != nil {
+			var shows [5]bool
+			if err := tx.QueryRow(ctx, visibleSQL).Scan(&shows[0], &shows[1], &shows[2], &shows[3], &shows[4]); err != nil {
 				return err
 			}
-			if bookings {
-				leaks = append(leaks, "followup_bookings shows rows "+when)
-			}
-			if leads {
-				leaks = append(leaks, "followup_leads shows rows "+when)
+			for i, view := range []string{"followup_bookings", "followup_leads", "followup_agents", "followup_numbers", "followup_call_log"} {
+				if shows[i] {
+					leaks = append(leaks, view+" shows rows "+when)
+				}
 			}
 			return nil
 		})

@@ -54,7 +54,7 @@ func (db *DB) waiting(ctx context.Context, tenant uuid.UUID, rules followup.Rule
 				return err
 			}
 			page, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (followup.Booking, error) {
-				return scanBooking(row, &checkedAt)
+				return db.scanBooking(row, &checkedAt)
 			})
 			for _, b := range page {
 				after = Cursor{at: pgtype.Timestamptz{Time: checkedAt, Valid: true}, id: b.BookingID}
@@ -87,7 +87,7 @@ func (db *DB) Bookings(ctx context.Context, tenant uuid.UUID, ids []uuid.UUID) (
 			}
 			read, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (followup.Booking, error) {
 				var now time.Time
-				return scanBooking(row, &now)
+				return db.scanBooking(row, &now)
 			})
 			found = append(found, read...)
 			return err

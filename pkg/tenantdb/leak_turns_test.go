@@ -228,7 +228,7 @@ func (w *turns) update(tenant uuid.UUID, random *rand.Rand) error {
 }
 
 func (w *turns) refused(tenant uuid.UUID, random *rand.Rand) error {
-	_, err := w.db.Admit(context.Background(), w.own[tenant][random.IntN(3)],
+	_, err := w.db.Admit(context.Background(), w.own[tenant][random.IntN(3)], rules(),
 		always(followup.Dial, followup.Task{Status: "no such status"}))
 	var answer *pgconn.PgError
 	if !errors.As(err, &answer) || answer.Code != "23514" {
@@ -244,7 +244,7 @@ func (w *turns) panics(tenant uuid.UUID, random *rand.Rand) (err error) {
 			err = errors.New("the panic was swallowed")
 		}
 	}()
-	_, _ = w.db.Admit(context.Background(), ref, func(b *followup.Booking, _ followup.Lead, _ time.Time) followup.Decision {
+	_, _ = w.db.Admit(context.Background(), ref, rules(), func(b *followup.Booking, _ followup.Facts, _ time.Time) followup.Decision {
 		if err := ownOnly(ref, b, nil); err != nil {
 			return followup.Decision{} // and so no panic
 		}
@@ -256,7 +256,7 @@ func (w *turns) panics(tenant uuid.UUID, random *rand.Rand) (err error) {
 func (w *turns) cancelledInside(tenant uuid.UUID, random *rand.Rand) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	_, err := w.db.Admit(ctx, w.own[tenant][random.IntN(3)], func(b *followup.Booking, _ followup.Lead, _ time.Time) followup.Decision {
+	_, err := w.db.Admit(ctx, w.own[tenant][random.IntN(3)], rules(), func(b *followup.Booking, _ followup.Facts, _ time.Time) followup.Decision {
 		cancel()
 		return followup.Decision{Effect: followup.Update, Next: b.Task}
 	})

@@ -35,7 +35,7 @@ type Filter struct {
 
 // listedAt is what a list is sorted by: the booking's time, and those that have
 // none at the end. It is finite, since a page ends with it.
-const listedAt = `COALESCE(CASE WHEN isfinite(scheduled_at) THEN scheduled_at END, '9999-12-31 00:00:00+00')`
+const listedAt = `LEAST(COALESCE(scheduled_at, 'infinity'), '9999-12-31 00:00:00+00')`
 
 // listSQL shows what the rules look after, in Plan's words: a row that was
 // armed once, or else a follow-up that is not historic. The conditions of a
@@ -94,7 +94,7 @@ func (db *DB) List(ctx context.Context, tenant uuid.UUID, f Filter, rules follow
 		}
 		page, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (followup.Booking, error) {
 			var at time.Time
-			b, err := scanBooking(row, &at)
+			b, err := db.scanBooking(row, &at)
 			after = Cursor{at: pgtype.Timestamptz{Time: at, Valid: true}, id: b.BookingID}
 			return b, err
 		})
@@ -145,21 +145,4 @@ func (f Filter) conditions() (string, error) {
 		sql.WriteString("\n\tAND (" + c + ")")
 	}
 	return sql.String(), nil
-}
-
-// Lead reads whom a booking's call would ring. It is the zero Lead if the
-// tenant has no such lead.
-func (db *DB) Lead(ctx context.Context, b followup.Booking) (followup.Lead, error) {
-	var lead followup.Lead
-	err := db.inTenant(ctx, b.TenantID, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, selectLeadSQL, b.TenantID, b.LeadID).
-			Scan(&lead.FirstName, &lead.LastName, &lead.Phone, &lead.LatestNote)
-	})
-	if errors.Is(err, pgx.ErrNoRows) || errors.Is(err, errUnknownTenant) {
-		return followup.Lead{}, nil
-	}
-	if err != nil {
-		return followup.Lead{}, fmt.Errorf("read lead of booking %s: %w", b.Ref, err)
-	}
-	return lead, nil
 }

@@ -184,7 +184,7 @@ func TestALeadIsReadForItsOwnTenantOnly(t *testing.T) {
 	ada := tenantdbtest.Lead{FirstName: "Ada", LastName: "Lovelace", Phone: "+4915112345678", Note: "call after six"}
 	b, _ := f.Read(t, f.Insert(t, tenantdbtest.Row{Lead: ada}))
 	lead, err := f.DB.Lead(t.Context(), b)
-	if want := (followup.Lead{FirstName: "Ada", LastName: "Lovelace", Phone: "+4915112345678", LatestNote: "call after six"}); err != nil || lead != want {
+	if want := (followup.Lead{FirstName: "Ada", LastName: "Lovelace", Number: "+4915112345678", LatestNote: "call after six"}); err != nil || lead != want {
 		t.Errorf("lead %+v, error %v", lead, err)
 	}
 	b.TenantID = tenantdbtest.TenantB

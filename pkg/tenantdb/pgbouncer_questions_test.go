@@ -28,7 +28,7 @@ func questions(b followup.Booking) map[string]func(context.Context, *tenantdb.DB
 		},
 		"Lead": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
 			lead, err := db.Lead(ctx, b)
-			return lead.Phone != "", err
+			return lead.Number != "", err
 		},
 		"Bookings": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
 			found, err := db.Bookings(ctx, tenant, []uuid.UUID{b.BookingID, uuid.New()})

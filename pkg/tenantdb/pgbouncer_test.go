@@ -81,8 +81,8 @@ func askEverything(t *testing.T, f *tenantdbtest.Fixture, db *tenantdb.DB) error
 	b, now, err := db.Booking(ctx, ref)
 	check("Booking", b != nil && b.Ref == ref && time.Since(now).Abs() < time.Minute, err)
 
-	admission, err := db.Admit(ctx, ref, func(b *followup.Booking, lead followup.Lead, _ time.Time) followup.Decision {
-		check("Admit's lead", lead.FirstName == row.Lead.FirstName && lead.LatestNote == row.Lead.Note, nil)
+	admission, err := db.Admit(ctx, ref, rules(), func(b *followup.Booking, facts followup.Facts, _ time.Time) followup.Decision {
+		check("Admit's lead", facts.Lead.FirstName == row.Lead.FirstName && facts.Lead.LatestNote == row.Lead.Note, nil)
 		next := b.Task
 		next.Status, next.Attempts, next.ClaimedAt = followup.InProgress, 1, row.ScheduledAt
 		return followup.Decision{Effect: followup.Dial, Next: next}

@@ -233,9 +233,9 @@ func TestOneConnectionServesSchemasWhoseColumnsDiffer(t *testing.T) {
 	for range 3 {
 		for _, tenant := range tenants {
 			ref := f.Insert(t, tenantdbtest.Row{Tenant: tenant})
-			a, err := f.DB.Admit(t.Context(), ref, always(followup.Dial, claim))
-			if err != nil || a.Lead.Phone == "" {
-				t.Fatalf("Admit in %s: %+v, error %v", f.Schema(tenant), a.Lead, err)
+			a, err := f.DB.Admit(t.Context(), ref, rules(), always(followup.Dial, claim))
+			if err != nil || a.Facts.Lead.Number == "" {
+				t.Fatalf("Admit in %s: %+v, error %v", f.Schema(tenant), a.Facts.Lead, err)
 			}
 			if _, err := f.DB.Finish(t.Context(), ref, claim, claim); err != nil {
 				t.Fatalf("Finish in %s: %v", f.Schema(tenant), err)

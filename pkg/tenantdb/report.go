@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"lad.internal/followup/migrations"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -18,6 +19,10 @@ type Report struct {
 	Dialled int // of these, were dialled, whatever came of it
 	OnTime  int // of these, were dialled in time
 	Missed  int // should have been dialled by now, and were not
+	// Waiting have a later slot: under the voice service's limit, or outside business
+	// hours. NotCalled have ended without a call, for a reason of their own. Neither
+	// is missed.
+	Waiting, NotCalled int
 	// Lag is from due to dialled; a retried call counts with its last attempt.
 	Lag      Percentiles
 	Outcomes []Outcome // what became of all that were due
@@ -35,28 +40,35 @@ type Outcome struct {
 
 // reportSQL: a follow-up is due at its time less the lead time, or when it was
 // booked if that was later. One that was dialled counts by the time that it was
-// dialled for, the others by their present one. A call that nobody should have
-// made (cancelled, rejected before it was tried, no longer live) is not missed.
+// dialled for, the others by their present one. A claim is proof enough that it was
+// dialled: what makes a row wait anew takes it away, and LAD does not know the
+// column. A call that has a slot should be dialled then.
 //
 // It reads all of the tenant's bookings once: no index knows what was due, and
 // none is worth its upkeep for a question asked by hand.
 const reportSQL = `
 WITH timed AS (
 	SELECT COALESCE(task_status::text, 'pending') AS status, COALESCE(task_reason::text, '') AS reason, live,
-		CASE WHEN execution_attempts > 0 THEN claimed_at END AS dialled_at,
-		GREATEST(created_at, CASE WHEN execution_attempts > 0 AND claimed_at IS NOT NULL
-			THEN COALESCE(planned_for, scheduled_at) ELSE scheduled_at END - @lead::interval) AS due_at
+		claimed_at, task_scheduled_at,
+		GREATEST(created_at, CASE WHEN claimed_at IS NOT NULL THEN COALESCE(planned_for, scheduled_at) ELSE scheduled_at END
+			- @lead::interval) AS due_at
 	FROM followup_bookings
-	WHERE tenant_id = @tenant AND isfinite(scheduled_at)
+	WHERE tenant_id = @tenant AND scheduled_at IS NOT NULL
 		AND (task_revision > 0 OR booking_kind = ANY (@kinds) AND wanted_at >= @since)
 ), due AS (
-	SELECT *, dialled_at - due_at AS lag FROM timed
+	SELECT status, reason, claimed_at - due_at AS lag,
+		claimed_at IS NULL AND (status = 'failed' AND reason = 'expired'
+			OR live AND (status IN ('pending', 'scheduled') OR status = 'failed' AND reason = 'not_started')) AS owed,
+		CASE WHEN reason IN ('paced', 'rate_limited', 'outside_hours', 'not_started')
+			THEN GREATEST(due_at, task_scheduled_at) ELSE due_at END <= @now::timestamptz - @tolerance::interval AS late
+	FROM timed
 	WHERE due_at > @now::timestamptz - @window::interval AND due_at <= @now
 )
 SELECT GROUPING(status) = 1, COALESCE(status, ''), COALESCE(reason, ''), count(*), count(lag),
 	count(*) FILTER (WHERE lag <= @tolerance::interval),
-	count(*) FILTER (WHERE lag IS NULL AND due_at <= @now::timestamptz - @tolerance::interval AND (
-		status = 'failed' AND reason = 'expired' OR live AND (status IN ('pending', 'scheduled') OR reason = 'not_started'))),
+	count(*) FILTER (WHERE owed AND late),
+	count(*) FILTER (WHERE owed AND NOT late AND reason IN ('paced', 'rate_limited', 'outside_hours', 'not_started')),
+	count(*) FILTER (WHERE lag IS NULL AND NOT owed AND status IN ('cancelled', 'failed')),
 	percentile_disc(ARRAY[0.5, 0.95, 0.99, 1]) WITHIN GROUP (ORDER BY lag)
 FROM due GROUP BY GROUPING SETS ((), (status, reason))
 ORDER BY 1 DESC, 2, 3`
@@ -81,12 +93,13 @@ func (db *DB) Report(ctx context.Context, tenant uuid.UUID, rules followup.Rules
 		var o Outcome
 		var r Report
 		var lags []*time.Duration
-		_, err = pgx.ForEachRow(rows, []any{&total, &o.Status, &o.Reason, &o.Count, &r.Dialled, &r.OnTime, &r.Missed, &lags}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&total, &o.Status, &o.Reason, &o.Count, &r.Dialled, &r.OnTime, &r.Missed, &r.Waiting, &r.NotCalled, &lags}, func() error {
 			if !total {
 				report.Outcomes = append(report.Outcomes, o)
 				return nil
 			}
-			report = Report{Due: o.Count, Dialled: r.Dialled, OnTime: r.OnTime, Missed: r.Missed, Lag: percentiles(lags)}
+			report = r
+			report.Due, report.Lag = o.Count, percentiles(lags)
 			return nil
 		})
 		return err
@@ -109,4 +122,15 @@ func percentiles(lags []*time.Duration) Percentiles {
 		}
 	}
 	return p
+}
+
+// Optional lists the tables and columns that a schema of LAD's lacks and need not
+// have.
+func (db *DB) Optional(ctx context.Context, schema string) ([]string, error) {
+	conn, err := db.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	return migrations.Optional(ctx, conn.Conn(), schema)
 }

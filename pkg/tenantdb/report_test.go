@@ -15,14 +15,14 @@ import (
 // dialled is a follow-up that was due ago, and dialled lag after that.
 func dialled(ago, lag time.Duration, status followup.TaskStatus, reason followup.Reason) tenantdbtest.Row {
 	due := micro(time.Now().Add(-ago))
-	return tenantdbtest.Row{ScheduledAt: due, CreatedAt: due.Add(-time.Hour), Task: followup.Task{
+	return tenantdbtest.Row{ScheduledAt: due, Timezone: "GST", CreatedAt: due.Add(-time.Hour), Task: followup.Task{
 		Status: status, Reason: reason, Revision: 1, Attempts: 1, PlannedFor: due, ClaimedAt: due.Add(lag), Key: uuid.NewString()}}
 }
 
 // undialled is the same of one that was not.
 func undialled(ago time.Duration, task followup.Task) tenantdbtest.Row {
 	due := micro(time.Now().Add(-ago))
-	return tenantdbtest.Row{ScheduledAt: due, CreatedAt: due.Add(-time.Hour), Task: task}
+	return tenantdbtest.Row{ScheduledAt: due, Timezone: "GST", CreatedAt: due.Add(-time.Hour), Task: task}
 }
 
 func report(t *testing.T, db *tenantdb.DB, tenant uuid.UUID, r followup.Rules) tenantdb.Report {
@@ -52,6 +52,10 @@ func TestAReportCountsWhatWasDueInTheWindowAndHowItFared(t *testing.T) {
 			undialled(30*time.Second, scheduled),                                                                   // still in time
 			undialled(2*time.Hour, followup.Task{Status: followup.Cancelled, Reason: followup.ByOperator}),         // meant
 			undialled(2*time.Hour, followup.Task{Status: followup.Failed, Reason: followup.Rejected, Revision: 1}), // no number
+			undialled(2*time.Hour, followup.Task{Status: followup.Cancelled, Reason: followup.CallLimit, Revision: 1}),
+			undialled(2*time.Hour, followup.Task{Status: followup.Scheduled, Reason: followup.Paced, Revision: 1, DueAt: time.Now().Add(time.Minute)}),
+			undialled(2*time.Hour, followup.Task{Status: followup.Failed, Reason: followup.NotStarted, Revision: 1, DueAt: time.Now().Add(time.Minute)}), // has a slot as well
+			undialled(2*time.Hour, followup.Task{Status: followup.Scheduled, Reason: followup.Paced, Revision: 1, DueAt: time.Now().Add(-time.Hour)}),    // missed its slot
 			// And what is not looked at at all:
 			undialled(-time.Hour, scheduled),   // not due yet
 			undialled(13*time.Hour, scheduled), // due before the window
@@ -59,21 +63,23 @@ func TestAReportCountsWhatWasDueInTheWindowAndHowItFared(t *testing.T) {
 			{Tenant: tenantdbtest.TenantB, ScheduledAt: time.Now().Add(-time.Hour), CreatedAt: time.Now().Add(-2 * time.Hour)},
 			{ScheduledAt: time.Now().Add(-50 * time.Hour), CreatedAt: time.Now().Add(-60 * time.Hour)}, // historic
 			{Columns: map[string]any{"scheduled_at": "infinity"}},
-			{Columns: map[string]any{"scheduled_at": nil}},
 		}
 		for _, row := range rows {
 			f.Insert(t, row)
 		}
 		want := tenantdb.Report{
-			Due: 9, Dialled: 4, OnTime: 3, Missed: 2,
+			Due: 13, Dialled: 4, OnTime: 3, Missed: 3, Waiting: 2, NotCalled: 3,
 			Lag: tenantdb.Percentiles{P50: 3 * time.Second, P95: 2 * time.Minute, P99: 2 * time.Minute, Max: 2 * time.Minute},
 			Outcomes: []tenantdb.Outcome{
 				{Status: followup.Cancelled, Reason: followup.ByOperator, Count: 1},
+				{Status: followup.Cancelled, Reason: followup.CallLimit, Count: 1},
 				{Status: followup.Executed, Count: 3},
 				{Status: followup.Failed, Reason: followup.Expired, Count: 1},
+				{Status: followup.Failed, Reason: followup.NotStarted, Count: 1},
 				{Status: followup.Failed, Reason: followup.OutcomeUnknown, Count: 1},
 				{Status: followup.Failed, Reason: followup.Rejected, Count: 1},
 				{Status: followup.Scheduled, Count: 2},
+				{Status: followup.Scheduled, Reason: followup.Paced, Count: 2},
 			},
 		}
 		if diff := cmp.Diff(want, report(t, f.DB, tenantdbtest.TenantA, rules())); diff != "" {
@@ -116,7 +122,7 @@ func TestABookingThatWasMovedAndWaitsAgainCountsAsNotDialled(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
 	row := dialled(2*time.Hour, time.Second, followup.Scheduled, "")
-	row.Task.Attempts = 0 // as arming for a new time leaves it
+	row.Task.ClaimedAt = time.Time{} // as arming for a new time leaves it
 	f.Insert(t, row)
 	if got := report(t, f.DB, tenantdbtest.TenantA, rules()); got.Due != 1 || got.Dialled != 0 || got.Missed != 1 {
 		t.Errorf("%+v", got)

@@ -96,7 +96,7 @@ func TestEachOfManyTenantsIsReadAndWrittenInItsOwnSchema(t *testing.T) {
 func claimAndRelease(ctx context.Context, db *tenantdb.DB, tenant uuid.UUID, schema string) error {
 	ref := followup.Ref{TenantID: tenant, BookingID: tenant}
 	var claimed followup.Task
-	a, err := db.Admit(ctx, ref, func(b *followup.Booking, _ followup.Lead, now time.Time) followup.Decision {
+	a, err := db.Admit(ctx, ref, rules(), func(b *followup.Booking, _ followup.Facts, now time.Time) followup.Decision {
 		if b == nil {
 			return followup.Decision{}
 		}
@@ -106,8 +106,8 @@ func claimAndRelease(ctx context.Context, db *tenantdb.DB, tenant uuid.UUID, sch
 	if err != nil {
 		return err
 	}
-	if a.Booking == nil || a.Booking.AgentID != schema || a.Lead.Phone != "+4915112345678" {
-		return fmt.Errorf("%s was shown %+v and the lead %+v", schema, a.Booking, a.Lead)
+	if a.Booking == nil || a.Booking.AgentID != schema || a.Facts.Lead.Number != "+4915112345678" {
+		return fmt.Errorf("%s was shown %+v and the lead %+v", schema, a.Booking, a.Facts.Lead)
 	}
 	released := claimed
 	released.Status = followup.Pending

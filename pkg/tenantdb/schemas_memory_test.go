@@ -77,7 +77,7 @@ func useAll(t *testing.T, db *tenantdb.DB, tenant uuid.UUID) {
 	if err != nil || b == nil {
 		t.Fatalf("booking %v, error %v", b, err)
 	}
-	if _, err := db.Admit(t.Context(), ref, always(followup.None, followup.Task{})); err != nil {
+	if _, err := db.Admit(t.Context(), ref, rules(), always(followup.None, followup.Task{})); err != nil {
 		t.Fatal(err)
 	}
 	if stored, err := db.Update(t.Context(), *b, b.Task); err != nil || !stored {

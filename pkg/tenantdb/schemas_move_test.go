@@ -113,10 +113,10 @@ func TestATenantWhoseSchemaIsRenamedAsItMovesIsNeverWrittenInTheOldOne(t *testin
 		UPDATE `+tenantdbtest.Registry+` SET schema_name = 'new_home' WHERE tenant_id = '`+tenantdbtest.TenantA.String()+`'`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.DB.Admit(t.Context(), old, always(followup.Dial, claim)); err == nil {
+	if _, err := f.DB.Admit(t.Context(), old, rules(), always(followup.Dial, claim)); err == nil {
 		t.Error("the first request after the move was not sent back")
 	}
-	a, err := f.DB.Admit(t.Context(), old, always(followup.None, followup.Task{}))
+	a, err := f.DB.Admit(t.Context(), old, rules(), always(followup.None, followup.Task{}))
 	if err != nil || a.Booking != nil { // the new schema has no such booking here
 		t.Errorf("the second was shown %+v, error %v", a.Booking, err)
 	}

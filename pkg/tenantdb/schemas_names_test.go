@@ -58,9 +58,9 @@ func claimAndFinish(t *testing.T, f *tenantdbtest.Fixture, ref followup.Ref) err
 	}
 	claimed := claim
 	claimed.ClaimedAt = micro(time.Now())
-	a, err := f.DB.Admit(t.Context(), ref, always(followup.Dial, claimed))
-	if err != nil || a.Booking == nil || a.Booking.AgentID != ref.TenantID.String() || a.Lead.Phone == "" {
-		return fmt.Errorf("claimed %+v of %+v: %w", a.Booking, a.Lead, err)
+	a, err := f.DB.Admit(t.Context(), ref, rules(), always(followup.Dial, claimed))
+	if err != nil || a.Booking == nil || a.Booking.AgentID != ref.TenantID.String() || a.Facts.Lead.Number == "" {
+		return fmt.Errorf("claimed %+v of %+v: %w", a.Booking, a.Facts.Lead, err)
 	}
 	executed := claimed
 	executed.Status, executed.ExecutedAt = followup.Executed, claimed.ClaimedAt
@@ -107,7 +107,7 @@ func TestAHostileNameInTheRegistryIsRefusedAndInjectsNothing(t *testing.T) {
 		{`',true), set_config('search_path','tenant_a`, "followup migrate up"},
 	} {
 		f.Register(t, tenantdbtest.TenantA, c.name)
-		a, err := f.DB.Admit(t.Context(), ref, always(followup.None, followup.Task{}))
+		a, err := f.DB.Admit(t.Context(), ref, rules(), always(followup.None, followup.Task{}))
 		if a.Booking != nil || err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q: shown %v, and told: %v", c.name, a.Booking, err)
 		}

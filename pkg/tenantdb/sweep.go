@@ -26,11 +26,13 @@ const (
 	NotLive   Concern = "not_live"   // waits for a call that LAD no longer means
 	Withdrawn Concern = "withdrawn"  // the same, before it ever had a task
 	Changed   Concern = "changed"    // moved to another time, or revived
+	Untimed   Concern = "untimed"    // pending, and its time not yet read, or read before it moved
+	Reread    Concern = "reread"     // its time was read by other settings than today's
 )
 
 // Concerns lists all of them, the most urgent first: calls in doubt, then calls to
 // be made, then what Admit would refuse in any case.
-var Concerns = []Concern{LeaseOver, Due, Overdue, Changed, NotLive, Withdrawn}
+var Concerns = []Concern{LeaseOver, Due, Untimed, Overdue, Changed, Reread, NotLive, Withdrawn}
 
 // concernSQL finds the rows of a concern, a page at a time, oldest first. The
 // conditions are in the words of the views' columns, which are those of the
@@ -45,13 +47,24 @@ var concernSQL = map[Concern]string{
 	// A task_status of NULL, which LAD's own form of migration 001 allows, is
 	// pending.
 	Due: `SELECT wanted_at, id FROM followup_bookings
-WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) AND booking_kind = ANY (@kinds) AND live
+WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) AND call_at IS NOT NULL
+	AND booking_kind = ANY (@kinds) AND live
 	AND wanted_at >= @since AND wanted_at <= @horizon
 	AND (wanted_at, id) > (@at, @id)
 ORDER BY wanted_at, id LIMIT @limit`,
 
+	// The wall clock is up to a day from the instant that it means, so this one
+	// begins a day before since. What it finds is timed once, and not found again.
+	Untimed: `SELECT rough_at, id FROM followup_bookings
+WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) AND booking_kind = ANY (@kinds)
+	AND (call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone)
+	AND rough_at >= @since_roughly
+	AND (rough_at, id) > (@at, @id)
+ORDER BY rough_at, id LIMIT @limit`,
+
 	Withdrawn: `SELECT wanted_at, id FROM followup_bookings
-WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) AND booking_kind = ANY (@kinds) AND NOT live
+WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) AND call_at IS NOT NULL
+	AND booking_kind = ANY (@kinds) AND NOT live
 	AND wanted_at >= @since
 	AND (wanted_at, id) > (@at, @id)
 ORDER BY wanted_at, id LIMIT @limit`,
@@ -81,15 +94,28 @@ ORDER BY checked_at, id LIMIT @limit`,
 
 	// The condition is the index's own, but for the last: a booking that became
 	// another type was cancelled for that, and is not revived as long as it is one.
-	Changed: `SELECT wanted_at, id FROM followup_bookings
+	Changed: `SELECT rough_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND live
 	AND task_status NOT IN ('pending', 'in_progress')
 	AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
-	AND (planned_for IS DISTINCT FROM scheduled_at OR task_status = 'cancelled' AND task_reason = 'booking_cancelled')
-	AND wanted_at >= @since
+	AND (call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone
+		OR task_status = 'cancelled' AND task_reason = 'booking_cancelled')
+	AND rough_at >= @since_roughly
+	AND (booking_kind = ANY (@kinds) OR task_revision > 0)
 	AND (booking_kind = ANY (@kinds) OR task_status <> 'cancelled' OR task_reason IS DISTINCT FROM 'booking_cancelled')
-	AND (wanted_at, id) > (@at, @id)
-ORDER BY wanted_at, id LIMIT @limit`,
+	AND (rough_at, id) > (@at, @id)
+ORDER BY rough_at, id LIMIT @limit`,
+
+	// Two ranges, since "unequal" finds no index. What it finds is read anew, and
+	// has today's rule afterwards.
+	Reread: `SELECT rough_at, id FROM followup_bookings
+WHERE tenant_id = @tenant AND call_at_rule IS NOT NULL
+	AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL
+		OR task_status = 'failed' AND task_reason IN ('not_started', 'unknown_timezone'))
+	AND (call_at_rule < @rule OR call_at_rule > @rule)
+	AND (booking_kind = ANY (@kinds) OR task_revision > 0)
+	AND (rough_at, id) > (@at, @id)
+ORDER BY rough_at, id LIMIT @limit`,
 }
 
 // Cursor is where a page ended. Its zero value is the beginning.
@@ -179,7 +205,8 @@ func (db *DB) sweepArgs(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, rules 
 	}
 	return pgx.NamedArgs{
 		"tenant": tenant, "at": after.at, "id": after.id, "limit": limit,
-		"kinds": rules.Kinds(), "since": rules.ActiveSince,
+		"kinds": rules.Kinds(), "since": rules.ActiveSince, "since_roughly": rules.ActiveSince.Add(-24 * time.Hour),
+		"rule":    db.times.Rule(),
 		"horizon": now.Add(rules.Horizon), "overdue": now.Add(-rules.Grace), "lapsed": now.Add(-rules.Lease),
 	}, nil
 }

@@ -64,22 +64,22 @@ var ways = []func(*tenantdb.DB, followup.Ref){
 	func(db *tenantdb.DB, ref followup.Ref) { _, _, _ = db.Booking(context.Background(), ref) },
 	func(db *tenantdb.DB, ref followup.Ref) { _, _ = db.Tenants(context.Background()) },
 	func(db *tenantdb.DB, ref followup.Ref) {
-		_, _ = db.Admit(context.Background(), ref, always(followup.None, followup.Task{}))
+		_, _ = db.Admit(context.Background(), ref, rules(), always(followup.None, followup.Task{}))
 	},
 	func(db *tenantdb.DB, ref followup.Ref) { // the database refuses
-		_, _ = db.Admit(context.Background(), ref, always(followup.Dial, followup.Task{Status: "no such status"}))
+		_, _ = db.Admit(context.Background(), ref, rules(), always(followup.Dial, followup.Task{Status: "no such status"}))
 	},
 	func(db *tenantdb.DB, ref followup.Ref) { // the request ends
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		_, _ = db.Admit(ctx, ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision {
+		_, _ = db.Admit(ctx, ref, rules(), func(*followup.Booking, followup.Facts, time.Time) followup.Decision {
 			cancel()
 			return followup.Decision{Effect: followup.Dial}
 		})
 	},
 	func(db *tenantdb.DB, ref followup.Ref) {
 		defer func() { _ = recover() }() // the panic is the way
-		_, _ = db.Admit(context.Background(), ref, func(*followup.Booking, followup.Lead, time.Time) followup.Decision { panic("oh") })
+		_, _ = db.Admit(context.Background(), ref, rules(), func(*followup.Booking, followup.Facts, time.Time) followup.Decision { panic("oh") })
 	},
 	func(db *tenantdb.DB, ref followup.Ref) {
 		ctx, cancel := context.WithCancel(context.Background())

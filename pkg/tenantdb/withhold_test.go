@@ -32,7 +32,7 @@ func TestAnErrorDoesNotQuoteTheRow(t *testing.T) {
 	} {
 		next := claim
 		next.CallID = fault
-		_, err := f.DB.Admit(t.Context(), ref, always(followup.Dial, next))
+		_, err := f.DB.Admit(t.Context(), ref, rules(), always(followup.Dial, next))
 		var pg *pgconn.PgError
 		if err == nil || strings.Contains(err.Error(), "Zebulon") || !strings.Contains(err.Error(), want) || !errors.As(err, &pg) {
 			t.Errorf("%s: %v, want one with %s", fault, err, want)

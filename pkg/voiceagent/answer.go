@@ -3,6 +3,7 @@ package voiceagent
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,15 +12,29 @@ import (
 // maxCallID is the longest call id kept, in bytes. LAD's are UUIDs.
 const maxCallID = 200
 
-// answer is what is read from the voice agent's body. Both are optional: no body,
-// however odd, changes an outcome.
+var (
+	// jobIDs are the ids that are asked about: such a one means in a path what it says.
+	jobIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+	// errorCodes are the voice service's own words for a failed job, which are kept
+	// as they are: such a one is no sentence and holds no number of a lead.
+	errorCodes = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+)
+
+// answer is what is read from the voice agent's body. Everything is optional.
 type answer struct {
 	callID  string
+	jobID   string
 	message string
+	failed  bool // "success": false
+	upgrade bool // upgrade_required: the tenant lacks the feature
+	hours   any  // business_hours, as decoded; nil: there are none
+	status  string
+	code    string // of an error
 }
 
-// parseAnswer reads LAD's shape, {"success","message","data"|"result":{"call_id"}},
-// and its cousins. The body may be truncated or anything at all.
+// parseAnswer reads the shapes of LAD's backend, {"success","message","data":{…}},
+// and of the voice service, {"job_id","status","results":[{"call_log_id"}],"error"},
+// and their cousins. The body may be truncated or anything at all.
 func parseAnswer(body []byte) answer {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber() // a numeric id beyond 2^53 must keep its digits
@@ -27,29 +42,61 @@ func parseAnswer(body []byte) answer {
 	if err := dec.Decode(&root); err != nil {
 		return answer{}
 	}
-	return answer{callID: findCallID(root), message: findMessage(root)}
-}
-
-func findCallID(root map[string]any) string {
-	places := []map[string]any{root}
-	for _, name := range []string{"data", "result"} {
-		if inner, ok := root[name].(map[string]any); ok {
-			places = append(places, inner)
+	a := answer{message: findMessage(root)}
+	for _, place := range places(root) {
+		a.callID = first(a.callID, asID(place["callId"]), asID(place["call_id"]))
+		a.jobID = first(a.jobID, asID(place["job_id"]))
+		a.status = first(a.status, asID(place["status"]))
+		a.code = first(a.code, asCode(place["error"]), asCode(place["error_code"]), asCode(place["code"]))
+		a.failed = a.failed || place["success"] == false
+		a.upgrade = a.upgrade || place["upgrade_required"] == true || asCode(place["error"]) == "upgrade_required" || place["code"] == "upgrade_required"
+		if hours := place["business_hours"]; a.hours == nil {
+			a.hours = hours
 		}
 	}
-	for _, place := range places {
-		for _, name := range []string{"callId", "call_id"} {
-			if id := asCallID(place[name]); id != "" {
-				return id
-			}
+	// A call's own id comes before that of its entry in the call log.
+	for _, place := range places(root) {
+		a.callID = first(a.callID, callLogID(place))
+	}
+	if !jobIDs.MatchString(a.jobID) {
+		a.jobID = ""
+	}
+	return a
+}
+
+// places are the objects that an answer may have its fields in.
+func places(root map[string]any) []map[string]any {
+	found := []map[string]any{root}
+	for _, name := range []string{"data", "result", "error"} {
+		if inner, ok := root[name].(map[string]any); ok {
+			found = append(found, inner)
+		}
+	}
+	return found
+}
+
+// callLogID is results[0].call_log_id: one request starts one call.
+func callLogID(place map[string]any) string {
+	results, _ := place["results"].([]any)
+	if len(results) == 0 {
+		return ""
+	}
+	only, _ := results[0].(map[string]any)
+	return asID(only["call_log_id"])
+}
+
+func first(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
 		}
 	}
 	return ""
 }
 
-// asCallID accepts a string or a number. It refuses control characters: Postgres
+// asID accepts a string or a number. It refuses control characters: Postgres
 // cannot store a NUL, and losing the id is better than losing the outcome.
-func asCallID(v any) string {
+func asID(v any) string {
 	var id string
 	switch v := v.(type) {
 	case string:
@@ -61,6 +108,13 @@ func asCallID(v any) string {
 		return ""
 	}
 	return id
+}
+
+func asCode(v any) string {
+	if code, _ := v.(string); errorCodes.MatchString(code) {
+		return code
+	}
+	return ""
 }
 
 // findMessage looks where LAD (message, error) and FastAPI (detail: a string or a

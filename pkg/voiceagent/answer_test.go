@@ -6,36 +6,45 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"lad.internal/followup/pkg/followup"
 )
 
-func TestTheCallIDIsFoundWhereverVoiceAgentsPutIt(t *testing.T) {
+func TestCallID(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"callId":"a"}`:                                        "a",
-		`{"call_id":"a"}`:                                       "a",
-		`{"data":{"call_id":"a"}}`:                              "a",
-		`{"data":{"callId":"a"}}`:                               "a",
-		`{"result":{"call_id":"a"}}`:                            "a",
-		`{"result":{"callId":" a "}}`:                           "a",
-		`{"call_id":"inner","callId":"outer"}`:                  "outer",
-		`{"data":{"call_id":"inner"},"call_id":"outer"}`:        "outer",
-		`{"call_id":"","data":{"call_id":"a"}}`:                 "a",
-		`{"call_id":null,"data":null,"result":{"call_id":"a"}}`: "a",
-		`{"call_id":42}`:                                        "42",
-		`{"call_id":9007199254740993}`:                          "9007199254740993",
-		`{"call_id":true}`:                                      "",
-		`{"call_id":["a"]}`:                                     "",
-		`{"CALL_ID":"a"}`:                                       "",
-		`{"data":[{"call_id":"a"}]}`:                            "",
-		`{"call_id":"a\u0000b"}`:                                "",
-		`{"call_id":"` + strings.Repeat("x", 200) + `"}`:        strings.Repeat("x", 200),
-		`{"call_id":"` + strings.Repeat("x", 201) + `"}`:        "",
-		`{"call_id":"a"} and more`:                              "a",
-		`{"call_id":"a"`:                                        "",
-		`"call_id"`:                                             "",
-		``:                                                      "",
+		`{"callId":"a"}`:                                                 "a",
+		`{"call_id":"a"}`:                                                "a",
+		`{"data":{"call_id":"a"}}`:                                       "a",
+		`{"data":{"callId":"a"}}`:                                        "a",
+		`{"result":{"call_id":"a"}}`:                                     "a",
+		`{"result":{"callId":" a "}}`:                                    "a",
+		`{"call_id":"inner","callId":"outer"}`:                           "outer",
+		`{"data":{"call_id":"inner"},"call_id":"outer"}`:                 "outer",
+		`{"call_id":"","data":{"call_id":"a"}}`:                          "a",
+		`{"call_id":null,"data":null,"result":{"call_id":"a"}}`:          "a",
+		`{"results":[{"call_log_id":"a"}]}`:                              "a",
+		`{"data":{"results":[{"call_log_id":"a"},{"call_log_id":"b"}]}}`: "a",
+		`{"results":[{"call_log_id":"log"}],"data":{"call_id":"own"}}`:   "own",
+		`{"results":[{"call_log_id":null}],"data":{"results":[]}}`:       "",
+		`{"results":[7]}`:                                                "",
+		`{"results":{}}`:                                                 "",
+		`{"call_id":42}`:                                                 "42",
+		`{"call_id":9007199254740993}`:                                   "9007199254740993",
+		`{"call_id":true}`:                                               "",
+		`{"call_id":["a"]}`:                                              "",
+		`{"CALL_ID":"a"}`:                                                "",
+		`{"data":[{"call_id":"a"}]}`:                                     "",
+		`{"call_id":"a\u0000b"}`:                                         "",
+		`{"call_id":"` + strings.Repeat("x", 200) + `"}`:                 strings.Repeat("x", 200),
+		`{"call_id":"` + strings.Repeat("x", 201) + `"}`:                 "",
+		`{"call_id":"a"} and more`:                                       "a",
+		`{"call_id":"a"`:                                                 "",
+		`"call_id"`:                                                      "",
+		``:                                                               "",
 	} {
 		if got := parseAnswer([]byte(body)).callID; got != want {
 			t.Errorf("%s: got %q, want %q", body, got, want)
@@ -43,7 +52,26 @@ func TestTheCallIDIsFoundWhereverVoiceAgentsPutIt(t *testing.T) {
 	}
 }
 
-func TestTheDetailQuotesTheVoiceAgentsMessage(t *testing.T) {
+func TestJobID(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"job_id":"j-1"}`:                              "j-1",
+		`{"success":true,"data":{"job_id":"j_1"}}`:      "j_1",
+		`{"result":{"job_id":" j "}}`:                   "j",
+		`{"job_id":7}`:                                  "7",
+		`{"job_id":null}`:                               "",
+		`{"job_id":"../secret"}`:                        "",
+		`{"job_id":"` + strings.Repeat("x", 101) + `"}`: "",
+		`{"job_id":"971501234567"}`:                     "", // the lead's number
+		`{"jobId":"j"}`:                                 "",
+	} {
+		if got := readResult(response(202, body), newRedactor(testCall()), time.Now()).JobID; got != want {
+			t.Errorf("%s: got %q, want %q", body, got, want)
+		}
+	}
+}
+
+func TestDetailMessage(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"success":false,"message":"not enough credits"}`:                    "the voice agent answered 402 Payment Required: not enough credits",
@@ -52,13 +80,13 @@ func TestTheDetailQuotesTheVoiceAgentsMessage(t *testing.T) {
 		`{"detail":[{"loc":["body"],"msg":"field required"},{"msg":"more"}]}`: "the voice agent answered 402 Payment Required: field required",
 		`<html>secret page</html>`:                                            "the voice agent answered 402 Payment Required",
 	} {
-		if got := readResult(response(402, body), redactor{}).Detail; got != want {
+		if got := readResult(response(402, body), redactor{}, time.Now()).Detail; got != want {
 			t.Errorf("%s: got %q, want %q", body, got, want)
 		}
 	}
 }
 
-func TestTheDetailHidesWhatTheVoiceAgentEchoes(t *testing.T) {
+func TestDetailRedaction(t *testing.T) {
 	t.Parallel()
 	private := newRedactor(testCall(), testSecret)
 	for _, message := range []string{
@@ -89,20 +117,20 @@ func TestTheDetailHidesWhatTheVoiceAgentEchoes(t *testing.T) {
 	}
 }
 
-func TestACallsIDThatTellsWhomTheCallIsForIsNotKept(t *testing.T) {
+func TestCallIDRedaction(t *testing.T) {
 	t.Parallel()
 	private := newRedactor(testCall(), testSecret)
 	for id, kept := range map[string]bool{
 		"0b9cf1f2-6d3c-4a63-8a9e-1d9c8e1c2f10": true, "call-17": true, "4711": true, "MX-2026/01": true,
 		"call-to-+971501234567": false, "0501234567": false, "zo%C3%AB-1": false, "quist_17": false, testSecret: false,
 	} {
-		if got := readResult(response(200, `{"call_id":"`+id+`"}`), private).CallID; got != id && got != "" || (got == id) != kept {
+		if got := readResult(response(200, `{"call_id":"`+id+`"}`), private, time.Now()).CallID; got != id && got != "" || (got == id) != kept {
 			t.Errorf("of %q is kept %q", id, got)
 		}
 	}
 }
 
-func TestANameIsHiddenInTextWithoutSpaces(t *testing.T) {
+func TestDetailRedactionWithoutSpaces(t *testing.T) {
 	t.Parallel()
 	call := testCall()
 	call.LeadName = "王伟"
@@ -111,9 +139,9 @@ func TestANameIsHiddenInTextWithoutSpaces(t *testing.T) {
 	}
 }
 
-func TestTheDetailHasAtMost500Characters(t *testing.T) {
+func TestDetailLength(t *testing.T) {
 	t.Parallel()
-	got := readResult(response(500, `{"error":"`+strings.Repeat("ü ", 5000)+`"}`), redactor{}).Detail
+	got := readResult(response(500, `{"error":"`+strings.Repeat("ü ", 5000)+`"}`), redactor{}, time.Now()).Detail
 	if n := utf8.RuneCountInString(got); n != 500 || !strings.HasSuffix(got, "…") {
 		t.Errorf("got %d characters, ending in %q", n, got[len(got)-10:])
 	}
@@ -131,14 +159,15 @@ func FuzzStartCallAnswer(f *testing.F) {
 	f.Add(201, []byte(`{"result":{"callId":1e400}}`))
 	private := newRedactor(testCall(), testSecret)
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		got := readResult(response(status, string(body)), private)
-		if got.Outcome != classify(status, false) {
+		got := readResult(response(status, string(body)), private, time.Now())
+		bodyDecides := status >= 200 && status <= 299 || status == 403
+		if got.Outcome != classify(status, false, answer{}) && !bodyDecides {
 			t.Errorf("the body changed the outcome of %d to %v", status, got.Outcome)
 		}
-		if got.CallID != "" && got.Outcome != Accepted {
+		if got.CallID+got.JobID != "" && got.Outcome != followup.CallAccepted {
 			t.Errorf("call id %q of a call that was not accepted", got.CallID)
 		}
-		if len(got.CallID) > maxCallID || utf8.RuneCountInString(got.Detail) > maxDetail {
+		if len(got.CallID) > maxCallID || got.JobID != "" && !jobIDs.MatchString(got.JobID) || utf8.RuneCountInString(got.Detail) > maxDetail {
 			t.Errorf("too long: %+v", got)
 		}
 		for _, s := range []string{got.CallID, got.Detail} {

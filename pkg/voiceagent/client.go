@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lad.internal/followup/internal/settings"
+	"lad.internal/followup/pkg/followup"
 )
 
 // Client starts calls. It is safe for concurrent use and holds no connections.
@@ -76,13 +77,17 @@ func (c *Client) Authorize(ctx context.Context) (Credentials, error) {
 // StartCall asks the voice agent, once, to start the call, and always says what is
 // known about it. It returns within VOICE_AGENT_TIMEOUT, however slowly the answer
 // trickles. ctx should be one that the caller's own client cannot cancel: to give
-// up after connecting makes the outcome Unknown.
+// up after connecting makes the outcome unknown.
 func (c *Client) StartCall(ctx context.Context, creds Credentials, call Call) Result {
 	if !creds.ready {
-		return Result{Outcome: NotStarted, Detail: "not sent: no credentials, Client.Authorize comes first"}
+		return Result{Outcome: followup.CallNotStarted, Detail: "not sent: no credentials, Client.Authorize comes first"}
 	}
 	call.Context, call.LeadName = cut(call.Context, maxContext), cut(call.LeadName, maxName)
-	private := newRedactor(call, c.config.InternalServiceSecret.Reveal(), c.config.APIKey.Reveal(), creds.idToken.Reveal())
+	bearer, err := c.bearer(creds, call)
+	private := c.redactor(call, bearer)
+	if err != nil {
+		return Result{Outcome: followup.CallRejected, Detail: private.detail("not sent", err.Error())}
+	}
 
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.Timeout, fmt.Errorf("no answer within %s", c.config.Timeout))
 	defer cancel()
@@ -92,9 +97,9 @@ func (c *Client) StartCall(ctx context.Context, creds Credentials, call Call) Re
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
-	req, err := c.newRequest(ctx, creds, call)
+	req, err := c.newRequest(ctx, bearer, call)
 	if err != nil {
-		return Result{Outcome: Rejected, Detail: private.detail("not sent", err.Error())}
+		return Result{Outcome: followup.CallRejected, Detail: private.detail("not sent", err.Error())}
 	}
 
 	// Not http.Client: a RoundTripper follows no redirects.
@@ -102,32 +107,63 @@ func (c *Client) StartCall(ctx context.Context, creds Credentials, call Call) Re
 	switch {
 	case err == nil:
 		defer func() { _ = resp.Body.Close() }()
-		return readResult(resp, private)
+		return readResult(resp, private, time.Now())
 	case connected.Load():
-		return Result{Outcome: Unknown, Detail: private.detail("connected to the voice agent, but got no answer", err.Error())}
+		return Result{Outcome: followup.CallUnknown, Detail: private.detail("connected to the voice agent, but got no answer", err.Error())}
 	default:
-		return Result{Outcome: NotStarted, Detail: private.detail("not connected to the voice agent", err.Error())}
+		return Result{Outcome: followup.CallNotStarted, Detail: private.detail("not connected to the voice agent", err.Error())}
 	}
 }
 
-// readResult classifies by the status alone. What can be read of the body, even
-// with an error, adds the call id and the message.
-func readResult(resp *http.Response, private redactor) Result {
-	var answered answer
-	if resp.StatusCode != http.StatusSwitchingProtocols { // its body is the bare connection
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBodyBytes))
-		answered = parseAnswer(body)
+func (c *Client) redactor(call Call, bearer string) redactor {
+	return newRedactor(call, c.config.InternalServiceSecret.Reveal(), c.config.APIKey.Reveal(), c.config.JWTSecret.Reveal(), bearer)
+}
+
+// readAnswer reads what it can of the body, even with an error.
+func readAnswer(resp *http.Response) answer {
+	if resp.StatusCode == http.StatusSwitchingProtocols { // its body is the bare connection
+		return answer{}
 	}
-	wait, given := retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBodyBytes))
+	return parseAnswer(body)
+}
+
+func readResult(resp *http.Response, private redactor, now time.Time) Result {
+	answered := readAnswer(resp)
+	wait, given := retryAfter(resp.Header.Get("Retry-After"), now)
 	result := Result{
-		Outcome:    classify(resp.StatusCode, given),
+		Outcome:    classify(resp.StatusCode, given, answered),
 		Status:     resp.StatusCode,
 		RetryAfter: wait,
 	}
-	if result.Outcome == Accepted && !private.knows(answered.callID) {
-		result.CallID = answered.callID
-	}
 	own := fmt.Sprintf("the voice agent answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+	switch result.Outcome {
+	case followup.CallAccepted:
+		if !private.knows(answered.callID) {
+			result.CallID = answered.callID
+		}
+		if !private.knows(answered.jobID) {
+			result.JobID = answered.jobID
+		}
+	case followup.CallLimited:
+		if !given {
+			result.RetryAfter = limitedFor
+		}
+	case followup.CallClosed:
+		result.OpensAt = opensAt(answered.hours, now)
+		own += " (outside business hours until " + result.OpensAt.Format("2006-01-02 15:04Z") + ")"
+	case followup.CallMisconfigured:
+		if answered.upgrade {
+			own += " (the tenant does not have the voice agent's feature)"
+		} else {
+			own += " (the credentials were refused)"
+		}
+	case followup.CallUnknown:
+		if answered.failed && resp.StatusCode < 300 {
+			own += ` and "success": false`
+		}
+	default: // the status says it
+	}
 	result.Detail = private.detail(clean(own), answered.message)
 	return result
 }

@@ -17,13 +17,30 @@ const (
 	MaxTimeout = 10 * time.Minute
 )
 
+// Limits of VOICE_AGENT_JWT_TTL and VOICE_AGENT_JOB_AFTER.
+const (
+	minJWTTTL   = time.Minute
+	maxJWTTTL   = 15 * time.Minute
+	maxJobAfter = time.Minute
+)
+
+// What becomes of a call whose job has failed: values of Config.DispatchFailed.
+const (
+	DispatchHold       = "hold"
+	DispatchNotStarted = "not_started"
+)
+
 // Config is the voice agent's part of the environment.
 type Config struct {
 	// BaseURL is the voice agent's scheme and host, with a path prefix if it has one.
 	BaseURL string `env:"VOICE_AGENT_BASE_URL"`
-	// StartCallPath is appended to BaseURL. LAD's own backend has the default; the
-	// external voice service has /calls/start-call.
-	StartCallPath string `env:"VOICE_AGENT_START_CALL_PATH, default=/api/voice-agent/calls/start-call"`
+	// Contract says whether that is LAD's backend or the voice service itself.
+	Contract Contract `env:"VOICE_AGENT_CONTRACT, default=backend"`
+	// StartCallPath is appended to BaseURL; "" is the contract's own path.
+	StartCallPath string `env:"VOICE_AGENT_START_CALL_PATH"`
+	// JobPath is appended to BaseURL, with the job's id for {job_id}; "" is the
+	// contract's own path.
+	JobPath string `env:"VOICE_AGENT_JOB_PATH"`
 
 	// The credentials. At least one kind is needed; all that are set are sent.
 	InternalServiceSecret settings.Secret `env:"INTERNAL_SERVICE_SECRET"`
@@ -31,11 +48,18 @@ type Config struct {
 	APIKey                settings.Secret `env:"VOICE_AGENT_API_KEY"`
 	// Audience asks for a Google ID token with this audience.
 	Audience string `env:"VOICE_AGENT_AUDIENCE"`
+	// JWTSecret signs a token for each call, as LAD's backend wants it; JWTTTL is
+	// how long one is valid.
+	JWTSecret settings.Secret `env:"VOICE_AGENT_JWT_SECRET"`
+	JWTTTL    time.Duration   `env:"VOICE_AGENT_JWT_TTL, default=5m"`
 
 	// Timeout bounds one StartCall as a whole: connecting, asking and reading the answer.
 	Timeout time.Duration `env:"VOICE_AGENT_TIMEOUT, default=30s"`
-	// DefaultAgentID is the agent_id for calls that name none; nil sends none.
-	DefaultAgentID *int64 `env:"DEFAULT_FOLLOW_UP_AGENT_ID, noinit"`
+	// JobAfter is how long after an accepted call its job is asked for; 0: never.
+	JobAfter time.Duration `env:"VOICE_AGENT_JOB_AFTER, default=5s"`
+	// DispatchFailed says what becomes of a call whose job has failed: DispatchHold
+	// or DispatchNotStarted. "" is DispatchHold.
+	DispatchFailed string `env:"VOICE_AGENT_DISPATCH_FAILED, default=hold"`
 }
 
 // Validate reports every missing or contradictory setting, one sentence each, as
@@ -43,12 +67,15 @@ type Config struct {
 func (c Config) Validate() error {
 	return errors.Join(
 		c.checkBaseURL(),
-		c.checkPath(),
+		c.checkContract(),
+		checkPath("VOICE_AGENT_START_CALL_PATH", c.startCallPath()),
+		c.checkJobPath(),
 		c.checkCredentials(),
+		c.checkJWT(),
 		checkHeaderValue("INTERNAL_SERVICE_SECRET", c.InternalServiceSecret.Reveal()),
 		checkHeaderValue("VOICE_AGENT_FRONTEND_ID", c.FrontendID),
 		checkHeaderValue("VOICE_AGENT_API_KEY", c.APIKey.Reveal()),
-		c.checkNumbers(),
+		c.checkRest(),
 	)
 }
 
@@ -76,16 +103,32 @@ func (c Config) checkBaseURL() error {
 	return nil
 }
 
-func (c Config) checkPath() error {
-	const name = "VOICE_AGENT_START_CALL_PATH"
-	u, err := url.Parse(c.StartCallPath)
+func (c Config) checkContract() error {
+	switch c.Contract {
+	case Backend, Service, "":
+		return nil
+	default:
+		return fmt.Errorf("VOICE_AGENT_CONTRACT is %q: set it to backend (LAD's backend) or to service (the voice service itself)", string(c.Contract))
+	}
+}
+
+func checkPath(name, path string) error {
+	u, err := url.Parse(path)
 	switch {
-	case !strings.HasPrefix(c.StartCallPath, "/"):
-		return errors.New(name + ` does not start with "/": set it to a path such as /api/voice-agent/calls/start-call`)
-	case err != nil || u.Host != "" || u.Path == "/" || strings.ContainsAny(c.StartCallPath, "?# "):
-		return errors.New(name + " is not a plain path: set it to one without query, fragment or spaces, such as /api/voice-agent/calls/start-call")
+	case !strings.HasPrefix(path, "/"):
+		return errors.New(name + ` does not start with "/": set it to a path such as /api/voice-agent/calls/start-call, or leave it unset`)
+	case err != nil || u.Host != "" || u.Path == "/" || strings.ContainsAny(path, "?# "):
+		return errors.New(name + " is not a plain path: set it to one without query, fragment or spaces, or leave it unset")
 	}
 	return nil
+}
+
+func (c Config) checkJobPath() error {
+	const name = "VOICE_AGENT_JOB_PATH"
+	if strings.Count(c.jobPath(), jobPlaceholder) != 1 {
+		return errors.New(name + " does not contain {job_id} once: set it to a path such as /calls/job/{job_id}, or leave it unset")
+	}
+	return checkPath(name, c.jobPath())
 }
 
 func (c Config) checkCredentials() error {
@@ -94,19 +137,41 @@ func (c Config) checkCredentials() error {
 		return errors.New("VOICE_AGENT_FRONTEND_ID is set but VOICE_AGENT_API_KEY is not: set both or neither")
 	case c.FrontendID == "" && c.APIKey.IsSet():
 		return errors.New("VOICE_AGENT_API_KEY is set but VOICE_AGENT_FRONTEND_ID is not: set both or neither")
-	case !c.InternalServiceSecret.IsSet() && c.FrontendID == "" && c.Audience == "":
-		return errors.New("no credentials for the voice agent: set INTERNAL_SERVICE_SECRET, VOICE_AGENT_FRONTEND_ID with VOICE_AGENT_API_KEY, or VOICE_AGENT_AUDIENCE")
+	case !c.InternalServiceSecret.IsSet() && c.FrontendID == "" && c.Audience == "" && !c.JWTSecret.IsSet():
+		return errors.New("no credentials for the voice agent: set VOICE_AGENT_JWT_SECRET, VOICE_AGENT_FRONTEND_ID with VOICE_AGENT_API_KEY, INTERNAL_SERVICE_SECRET, or VOICE_AGENT_AUDIENCE")
 	}
 	return nil
 }
 
-func (c Config) checkNumbers() error {
+func (c Config) checkJWT() error {
+	if !c.JWTSecret.IsSet() {
+		return nil
+	}
+	var errs []error
+	if c.Contract == Service {
+		errs = append(errs, errors.New("VOICE_AGENT_JWT_SECRET is set and VOICE_AGENT_CONTRACT is service, which takes no such token: unset the secret, or set the contract to backend"))
+	}
+	if c.Audience != "" {
+		errs = append(errs, errors.New("VOICE_AGENT_JWT_SECRET and VOICE_AGENT_AUDIENCE are both set, and both tokens need the Authorization header: unset one"))
+	}
+	if c.JWTTTL < minJWTTTL || c.JWTTTL > maxJWTTTL {
+		errs = append(errs, fmt.Errorf("VOICE_AGENT_JWT_TTL is %s: set it between %s and %s", c.JWTTTL, minJWTTTL, maxJWTTTL))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) checkRest() error {
 	var errs []error
 	if c.Timeout < MinTimeout || c.Timeout > MaxTimeout {
 		errs = append(errs, fmt.Errorf("VOICE_AGENT_TIMEOUT is %s: set it between %s and %s", c.Timeout, MinTimeout, MaxTimeout))
 	}
-	if c.DefaultAgentID != nil && *c.DefaultAgentID < 1 {
-		errs = append(errs, fmt.Errorf("DEFAULT_FOLLOW_UP_AGENT_ID is %d: set it to the number of an agent, or leave it unset", *c.DefaultAgentID))
+	if c.JobAfter < 0 || c.JobAfter > maxJobAfter {
+		errs = append(errs, fmt.Errorf("VOICE_AGENT_JOB_AFTER is %s: set it between 0s (never asked) and %s", c.JobAfter, maxJobAfter))
+	}
+	switch c.DispatchFailed {
+	case DispatchHold, DispatchNotStarted, "":
+	default:
+		errs = append(errs, fmt.Errorf("VOICE_AGENT_DISPATCH_FAILED is %q: set it to hold or not_started", c.DispatchFailed))
 	}
 	return errors.Join(errs...)
 }
@@ -134,9 +199,4 @@ func isHeaderSafe(value string) bool {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
-}
-
-// endpoint is the URL to POST to. Validate has accepted both parts.
-func (c Config) endpoint() string {
-	return strings.TrimRight(c.BaseURL, "/") + c.StartCallPath
 }

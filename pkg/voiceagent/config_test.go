@@ -23,37 +23,67 @@ func fromEnv(t *testing.T, env map[string]string) Config {
 	return c
 }
 
-func TestTheSmallestEnvironmentGetsTheDefaults(t *testing.T) {
+func TestConfigDefaults(t *testing.T) {
 	t.Parallel()
 	c := fromEnv(t, map[string]string{"VOICE_AGENT_BASE_URL": "https://voice.example.com/v1/", "INTERNAL_SERVICE_SECRET": testSecret})
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if c.Timeout != 30*time.Second || c.DefaultAgentID != nil || c.InternalServiceSecret.Reveal() != testSecret {
+	if c.Timeout != 30*time.Second || c.Contract != Backend || c.JobAfter != 5*time.Second || c.DispatchFailed != DispatchHold ||
+		c.JWTTTL != 5*time.Minute || c.InternalServiceSecret.Reveal() != testSecret {
 		t.Errorf("got %+v", c)
-	}
-	if got, want := c.endpoint(), "https://voice.example.com/v1/api/voice-agent/calls/start-call"; got != want {
-		t.Errorf("the endpoint is %s, want %s", got, want)
 	}
 }
 
-func TestTheWholeEnvironmentIsRead(t *testing.T) {
+func TestConfigPaths(t *testing.T) {
 	t.Parallel()
-	c := fromEnv(t, map[string]string{
-		"VOICE_AGENT_BASE_URL": "http://[::1]:8080", "VOICE_AGENT_START_CALL_PATH": "/calls/start-call",
-		"VOICE_AGENT_FRONTEND_ID": "followup", "VOICE_AGENT_API_KEY": "key", "VOICE_AGENT_AUDIENCE": "https://voice.example.com",
-		"VOICE_AGENT_TIMEOUT": "45s", "DEFAULT_FOLLOW_UP_AGENT_ID": "9007199254740993",
+	for name, tc := range map[string]struct {
+		config      Config
+		start, jobs string
+	}{
+		"none":    {Config{}, "/api/voice-agent/calls/start-call", "/api/voice-agent/calls/job/j-1"},
+		"backend": {Config{Contract: Backend}, "/api/voice-agent/calls/start-call", "/api/voice-agent/calls/job/j-1"},
+		"service": {Config{Contract: Service}, "/calls/start-call", "/calls/job/j-1"},
+		"set":     {Config{Contract: Service, StartCallPath: "/v2/call", JobPath: "/v2/{job_id}/state"}, "/v2/call", "/v2/j-1/state"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tc.config.BaseURL = "https://voice.example.com/v1/"
+			const base = "https://voice.example.com/v1"
+			if got := tc.config.startCallURL(); got != base+tc.start {
+				t.Errorf("calls go to %s, want %s", got, base+tc.start)
+			}
+			if got := tc.config.jobURL("j-1"); got != base+tc.jobs {
+				t.Errorf("the job is asked for at %s, want %s", got, base+tc.jobs)
+			}
+			if got := tc.config.jobURL("a/b?"); !strings.Contains(got, "a%2Fb%3F") {
+				t.Errorf("an id is not escaped in %s", got)
+			}
+		})
+	}
+}
+
+func TestConfigEnvironment(t *testing.T) {
+	t.Parallel()
+	got := fromEnv(t, map[string]string{
+		"VOICE_AGENT_BASE_URL": "http://[::1]:8080", "VOICE_AGENT_CONTRACT": "service", "VOICE_AGENT_START_CALL_PATH": "/v2/start-call",
+		"VOICE_AGENT_JOB_PATH": "/v2/job/{job_id}", "VOICE_AGENT_FRONTEND_ID": "followup", "VOICE_AGENT_API_KEY": "key",
+		"VOICE_AGENT_AUDIENCE": "https://voice.example.com", "VOICE_AGENT_TIMEOUT": "45s", "VOICE_AGENT_JOB_AFTER": "0s",
+		"VOICE_AGENT_DISPATCH_FAILED": "not_started", "VOICE_AGENT_JWT_TTL": "10m",
 	})
-	if err := c.Validate(); err != nil {
+	if err := got.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if c.endpoint() != "http://[::1]:8080/calls/start-call" || c.FrontendID != "followup" || c.APIKey.Reveal() != "key" ||
-		c.Audience != "https://voice.example.com" || c.Timeout != 45*time.Second || *c.DefaultAgentID != 9007199254740993 {
-		t.Errorf("got %+v", c)
+	want := Config{
+		BaseURL: "http://[::1]:8080", Contract: Service, StartCallPath: "/v2/start-call", JobPath: "/v2/job/{job_id}", FrontendID: "followup",
+		APIKey: got.APIKey, Audience: "https://voice.example.com", Timeout: 45 * time.Second, DispatchFailed: DispatchNotStarted, JWTTTL: 10 * time.Minute,
+	}
+	if got != want || got.APIKey.Reveal() != "key" {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
-func TestEveryWrongSettingIsNamedInASentence(t *testing.T) {
+func TestConfigProblem(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name, value string // one setting of a valid environment, changed
@@ -76,13 +106,19 @@ func TestEveryWrongSettingIsNamedInASentence(t *testing.T) {
 		{"VOICE_AGENT_START_CALL_PATH", "/calls/%zz", "VOICE_AGENT_START_CALL_PATH is not a plain path"},
 		{"VOICE_AGENT_START_CALL_PATH", "//elsewhere/calls", "VOICE_AGENT_START_CALL_PATH is not a plain path"},
 		{"VOICE_AGENT_START_CALL_PATH", "/", "VOICE_AGENT_START_CALL_PATH is not a plain path"},
-		{"INTERNAL_SERVICE_SECRET", "", "no credentials for the voice agent: set INTERNAL_SERVICE_SECRET"},
+		{"INTERNAL_SERVICE_SECRET", "", "no credentials for the voice agent: set VOICE_AGENT_JWT_SECRET"},
 		{"INTERNAL_SERVICE_SECRET", "hush-hush\n", "INTERNAL_SERVICE_SECRET contains a line break"},
 		{"VOICE_AGENT_API_KEY", "hush-hush", "VOICE_AGENT_API_KEY is set but VOICE_AGENT_FRONTEND_ID is not"},
 		{"VOICE_AGENT_FRONTEND_ID", "followup", "VOICE_AGENT_FRONTEND_ID is set but VOICE_AGENT_API_KEY is not"},
 		{"VOICE_AGENT_TIMEOUT", "999ms", "VOICE_AGENT_TIMEOUT is 999ms: set it between 1s and 10m0s"},
 		{"VOICE_AGENT_TIMEOUT", "10m1s", "VOICE_AGENT_TIMEOUT is 10m1s"},
-		{"DEFAULT_FOLLOW_UP_AGENT_ID", "0", "DEFAULT_FOLLOW_UP_AGENT_ID is 0"},
+		{"VOICE_AGENT_CONTRACT", "Backend", `VOICE_AGENT_CONTRACT is "Backend"`},
+		{"VOICE_AGENT_JOB_PATH", "/calls/job", "VOICE_AGENT_JOB_PATH does not contain {job_id} once"},
+		{"VOICE_AGENT_JOB_PATH", "calls/{job_id}", "VOICE_AGENT_JOB_PATH does not start"},
+		{"VOICE_AGENT_JOB_PATH", "/job?id={job_id}", "VOICE_AGENT_JOB_PATH is not a plain path"},
+		{"VOICE_AGENT_JOB_AFTER", "-1s", "VOICE_AGENT_JOB_AFTER is -1s: set it between 0s"},
+		{"VOICE_AGENT_JOB_AFTER", "61s", "VOICE_AGENT_JOB_AFTER is 1m1s"},
+		{"VOICE_AGENT_DISPATCH_FAILED", "retry", `VOICE_AGENT_DISPATCH_FAILED is "retry"`},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name+"="+tc.value, func(t *testing.T) {
@@ -108,17 +144,43 @@ func TestEveryWrongSettingIsNamedInASentence(t *testing.T) {
 	}
 }
 
-func TestAllWrongSettingsAreReportedTogether(t *testing.T) {
+func TestConfigJWT(t *testing.T) {
 	t.Parallel()
-	err := Config{}.Validate()
-	for _, want := range []string{"VOICE_AGENT_BASE_URL", "VOICE_AGENT_START_CALL_PATH", "no credentials", "VOICE_AGENT_TIMEOUT"} {
+	for name, tc := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"alone":    {func(c *Config) { c.InternalServiceSecret = settings.Secret{} }, ""},
+		"service":  {func(c *Config) { c.Contract = Service }, "VOICE_AGENT_JWT_SECRET is set and VOICE_AGENT_CONTRACT is service"},
+		"audience": {func(c *Config) { c.Audience = "https://voice.example.com" }, "VOICE_AGENT_JWT_SECRET and VOICE_AGENT_AUDIENCE are both set"},
+		"short":    {func(c *Config) { c.JWTTTL = 59 * time.Second }, "VOICE_AGENT_JWT_TTL is 59s: set it between 1m0s and 15m0s"},
+		"long":     {func(c *Config) { c.JWTTTL = 15*time.Minute + 1 }, "VOICE_AGENT_JWT_TTL is 15m0.000000001s"},
+		"unused":   {func(c *Config) { c.JWTSecret, c.JWTTTL = settings.Secret{}, 0 }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := testConfig("https://voice.example.com")
+			config.JWTSecret, config.JWTTTL = settings.NewSecret("sign"), time.Minute
+			tc.change(&config)
+			err := config.Validate()
+			if (err == nil) != (tc.want == "") || err != nil && !strings.HasPrefix(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestConfigProblems(t *testing.T) {
+	t.Parallel()
+	err := Config{Contract: "x", DispatchFailed: "x"}.Validate()
+	for _, want := range []string{"VOICE_AGENT_BASE_URL", "VOICE_AGENT_CONTRACT", "no credentials", "VOICE_AGENT_TIMEOUT", "VOICE_AGENT_DISPATCH_FAILED"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}
 	}
 }
 
-func TestLoopbackMaySpeakPlainHTTP(t *testing.T) {
+func TestConfigLoopback(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"localhost:1", "127.0.0.1", "127.8.9.1:80", "[::1]:80"} {
 		if err := testConfig("http://" + host).Validate(); err != nil {
@@ -127,10 +189,11 @@ func TestLoopbackMaySpeakPlainHTTP(t *testing.T) {
 	}
 }
 
-func TestSecretsAreNeverPrinted(t *testing.T) {
+func TestConfigSecrets(t *testing.T) {
 	t.Parallel()
 	config := testConfig("https://voice.example.com")
 	config.FrontendID, config.APIKey = "followup", settings.NewSecret(testSecret)
+	config.JWTSecret, config.JWTTTL = settings.NewSecret(testSecret), time.Minute
 	client, err := New(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)

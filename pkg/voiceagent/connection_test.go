@@ -11,9 +11,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lad.internal/followup/pkg/followup"
 )
 
-func TestACallThatNeverConnectedIsNotStarted(t *testing.T) {
+func TestNotConnected(t *testing.T) {
 	t.Parallel()
 	plain := newRawServer(t, func(p *peer) { p.write("HTTP/1.1 400 Bad Request\r\n\r\n"); p.hang() })
 	silent := newRawServer(t, (*peer).hang)
@@ -41,7 +43,7 @@ func TestACallThatNeverConnectedIsNotStarted(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			got := start(t, t.Context(), newTestClient(t, tc.url, tc.timeout), testCall())
-			if got.Outcome != NotStarted || got.Status != 0 {
+			if got.Outcome != followup.CallNotStarted || got.Status != 0 {
 				t.Errorf("got %+v, want not_started without a status", got)
 			}
 			if !strings.Contains(got.Detail, "not connected") || !strings.Contains(got.Detail, tc.detail) {
@@ -53,7 +55,7 @@ func TestACallThatNeverConnectedIsNotStarted(t *testing.T) {
 
 func tlsURL(s *rawServer) string { return strings.Replace(s.URL, "http://", "https://", 1) }
 
-func TestACallThatConnectedAndGotNoAnswerIsUnknown(t *testing.T) {
+func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	const short = 300 * time.Millisecond
 	cases := []struct {
@@ -83,7 +85,7 @@ func TestACallThatConnectedAndGotNoAnswerIsUnknown(t *testing.T) {
 			t.Parallel()
 			server := newRawServer(t, tc.handle)
 			got := start(t, t.Context(), newTestClient(t, server.URL, tc.timeout), testCall())
-			if got.Outcome != Unknown || got.Status != 0 {
+			if got.Outcome != followup.CallUnknown || got.Status != 0 {
 				t.Errorf("got %+v, want outcome_unknown without a status", got)
 			}
 			if !strings.Contains(got.Detail, "connected to the voice agent, but got no answer: ") {
@@ -107,7 +109,7 @@ func trickle(p *peer) {
 	}
 }
 
-func TestAContextCancelledBeforeDiallingIsNotStarted(t *testing.T) {
+func TestCancelledBeforeConnecting(t *testing.T) {
 	t.Parallel()
 	server := newRawServer(t, answerWith(200, "", "{}"))
 	c := newTestClient(t, server.URL, 0)
@@ -117,7 +119,7 @@ func TestAContextCancelledBeforeDiallingIsNotStarted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got := c.StartCall(ctx, creds, testCall()); got.Outcome != NotStarted {
+	if got := c.StartCall(ctx, creds, testCall()); got.Outcome != followup.CallNotStarted {
 		t.Errorf("got %+v, want not_started", got)
 	}
 	if n := server.connections.Load(); n != 0 {
@@ -125,17 +127,17 @@ func TestAContextCancelledBeforeDiallingIsNotStarted(t *testing.T) {
 	}
 }
 
-func TestAContextCancelledAfterConnectingIsUnknown(t *testing.T) {
+func TestCancelledAfterConnecting(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	server := newRawServer(t, func(p *peer) { p.readRequest(); cancel(); p.hang() })
-	if got := start(t, ctx, newTestClient(t, server.URL, 0), testCall()); got.Outcome != Unknown {
+	if got := start(t, ctx, newTestClient(t, server.URL, 0), testCall()); got.Outcome != followup.CallUnknown {
 		t.Errorf("got %+v, want outcome_unknown", got)
 	}
 }
 
-func TestOnlyHTTP1IsSpokenToAServerThatPrefersHTTP2(t *testing.T) {
+func TestHTTP1Only(t *testing.T) {
 	t.Parallel()
 	var proto, alpn string
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -150,7 +152,7 @@ func TestOnlyHTTP1IsSpokenToAServerThatPrefersHTTP2(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	c.transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	if got := start(t, t.Context(), c, testCall()); got.Outcome != Accepted || got.CallID != "c-1" {
+	if got := start(t, t.Context(), c, testCall()); got.Outcome != followup.CallAccepted || got.CallID != "c-1" {
 		t.Errorf("got %+v, want accepted with the call id c-1", got)
 	}
 	if proto != "HTTP/1.1" || alpn == "h2" {
@@ -158,7 +160,7 @@ func TestOnlyHTTP1IsSpokenToAServerThatPrefersHTTP2(t *testing.T) {
 	}
 }
 
-func TestNoProxyIsUsed(t *testing.T) {
+func TestNoProxy(t *testing.T) {
 	t.Parallel()
 	if newTransport().Proxy != nil {
 		t.Error("the transport asks for a proxy; one would stand between \"connected\" and the voice agent")

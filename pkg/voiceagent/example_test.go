@@ -14,14 +14,13 @@ import (
 
 func Example() {
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprint(w, `{"success":true,"message":"Call started","data":{"call_id":"c-42"}}`)
+		_, _ = fmt.Fprint(w, `{"success":true,"message":"Call started","data":{"job_id":"job-42"}}`)
 	}))
 	defer agent.Close()
 
 	ctx := context.Background()
 	client, err := voiceagent.New(ctx, voiceagent.Config{
 		BaseURL:               agent.URL,
-		StartCallPath:         "/api/voice-agent/calls/start-call",
 		InternalServiceSecret: settings.NewSecret("s3cret"),
 		Timeout:               30 * time.Second,
 	})
@@ -40,12 +39,13 @@ func Example() {
 		TenantID:       "11111111-1111-4111-8111-111111111111",
 		BookingID:      "22222222-2222-4222-8222-222222222222",
 		To:             "+971501234567",
+		AgentID:        7,
 		LeadName:       "Zoë Quist",
 		IdempotencyKey: "followup:11111111-1111-4111-8111-111111111111:22222222-2222-4222-8222-222222222222:2026-03-01T09:00:00.000Z",
 	})
-	fmt.Println(result.Outcome, result.CallID)
+	fmt.Println(result.Outcome, result.JobID)
 	fmt.Println(result.Detail)
 	// Output:
-	// accepted c-42
+	// accepted job-42
 	// the voice agent answered 200 OK: Call started
 }

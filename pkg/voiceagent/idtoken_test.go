@@ -19,7 +19,7 @@ import (
 
 // The environment belongs to the process, so these two tests are not parallel.
 
-func TestTheIDTokenComesFromTheEnvironmentsServiceAccount(t *testing.T) {
+func TestIDTokenSource(t *testing.T) {
 	const audience = "https://voice.example.com"
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -82,7 +82,7 @@ func writeServiceAccount(t *testing.T, key *rsa.PrivateKey, tokenURL string) str
 	return file
 }
 
-func TestAnAudienceWithoutAServiceAccountStopsTheStart(t *testing.T) {
+func TestIDTokenWithoutServiceAccount(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "absent.json"))
 	config := testConfig("https://voice.example.com")
 	config.Audience = "https://voice.example.com"

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"lad.internal/followup/pkg/followup"
 )
 
 // breakReused answers the first request of a connection and keeps it alive; the
@@ -16,12 +18,12 @@ func breakReused(p *peer) {
 	p.readRequest()
 }
 
-func TestAServerThatBreaksReusedConnectionsNeverReadsTwoPostsForOneCall(t *testing.T) {
+func TestOnePostPerCall(t *testing.T) {
 	t.Parallel()
 	server := newRawServer(t, breakReused)
 	c := newTestClient(t, server.URL, 0)
 	for i := range 3 {
-		if got := start(t, t.Context(), c, testCall()); got.Outcome != Accepted {
+		if got := start(t, t.Context(), c, testCall()); got.Outcome != followup.CallAccepted {
 			t.Errorf("call %d: got %+v, want accepted", i+1, got)
 		}
 	}
@@ -32,7 +34,7 @@ func TestAServerThatBreaksReusedConnectionsNeverReadsTwoPostsForOneCall(t *testi
 
 // The guard of the test above: with a plain http.Client the same server does read
 // one POST too many, and the client sees nothing but success.
-func TestAPlainClientDoesSendAPostWithAnIdempotencyKeyTwice(t *testing.T) {
+func TestPlainClientSendsTwice(t *testing.T) {
 	t.Parallel()
 	server := newRawServer(t, breakReused)
 	plain := &http.Client{Transport: &http.Transport{}}
@@ -59,7 +61,7 @@ func TestAPlainClientDoesSendAPostWithAnIdempotencyKeyTwice(t *testing.T) {
 	}
 }
 
-func TestARedirectIsRejectedAndNeverFollowed(t *testing.T) {
+func TestRedirect(t *testing.T) {
 	t.Parallel()
 	elsewhere := newRawServer(t, answerWith(200, "", "{}"))
 	for _, status := range []int{300, 301, 302, 303, 304, 307, 308} {
@@ -72,7 +74,7 @@ func TestARedirectIsRejectedAndNeverFollowed(t *testing.T) {
 				}
 				server := newRawServer(t, answerWith(status, header, ""))
 				got := start(t, t.Context(), newTestClient(t, server.URL, 0), testCall())
-				if got.Outcome != Rejected || got.Status != status {
+				if got.Outcome != followup.CallRejected || got.Status != status {
 					t.Errorf("got %+v, want rejected with %d", got, status)
 				}
 				if n := server.posts.Load(); n != 1 {

@@ -1,98 +1,87 @@
 package voiceagent
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
+
+	"lad.internal/followup/pkg/followup"
 )
-
-// Outcome is what is known about a call after StartCall. The zero value is
-// Unknown, so that a forgotten case holds the call for a person.
-type Outcome int
-
-const (
-	// Unknown: the request may have reached the voice agent, and nothing proves
-	// that it did not dial.
-	Unknown Outcome = iota
-	// NotStarted: proven that no call was started; a later attempt may succeed.
-	NotStarted
-	// Rejected: no call was started, and the same request would be refused again.
-	Rejected
-	// Accepted: the voice agent has taken the call on.
-	Accepted
-)
-
-// String returns accepted, not_started, rejected or outcome_unknown.
-func (o Outcome) String() string {
-	switch o {
-	case Accepted:
-		return "accepted"
-	case NotStarted:
-		return "not_started"
-	case Rejected:
-		return "rejected"
-	case Unknown:
-		return "outcome_unknown"
-	}
-	return fmt.Sprintf("Outcome(%d)", int(o))
-}
 
 // MaxRetryAfter is the longest Result.RetryAfter: a voice agent that asks for more
 // is asked again after this.
 const MaxRetryAfter = time.Hour
 
+// limitedFor is how long the voice service's limit blocks everybody.
+const limitedFor = time.Minute
+
 // Result is the answer to one StartCall.
 type Result struct {
-	Outcome Outcome
+	Outcome followup.Outcome
 	// Status is the HTTP status of the answer, 0 if there was none.
 	Status int
-	// CallID is the voice agent's id of the call, "" if its answer held none, or one
-	// with the lead's number or name in it. It is at most 200 bytes of valid UTF-8
-	// without control characters.
+	// JobID is what Client.Job can be asked about: 1 to 100 letters, digits, "_" and
+	// "-". It is "" if the answer held none, or one with the lead's number or name in it.
+	JobID string
+	// CallID is the voice agent's id of the call, "" likewise. It is at most 200 bytes
+	// of valid UTF-8 without control characters. The voice service names it in its
+	// answer only once it has dispatched the call.
 	CallID string
 	// Detail says what happened, for people: at most 500 characters of valid UTF-8
 	// without control characters, and without the lead's number and name or a secret.
 	Detail string
 	// RetryAfter is the wait that the voice agent asked for, between 0 and
-	// MaxRetryAfter; 0 also if it asked for none.
+	// MaxRetryAfter; a minute for a CallLimited without one, else 0.
 	RetryAfter time.Duration
+	// OpensAt is when business hours next begin (UTC), for a CallClosed.
+	OpensAt time.Time
 }
 
 // classify gives the outcome of an answer with this status.
 //
-// A 403 is no refusal for good: LAD answers it outside business hours too.
 // LAD's 500 stands for "before or after dialling". A 409 may mean that another
 // request with this key is dialling. A bare 503, like 502 and 504, may come from a
 // proxy that lost its connection to a voice agent already at work; with Retry-After
-// it is a refusal made on purpose (RFC 9110, section 15.6.4).
+// it is a refusal made on purpose (RFC 9110, section 15.6.4). A 2xx that says that
+// it has failed does not say when.
 //
-// Every status not named here is Unknown, the 101 that nobody asked for included:
-// a wrong "unknown" costs a person a look, a wrong "not started" a second call.
-func classify(status int, retryAfterGiven bool) Outcome {
+// Every status not named here is unknown, the 101 that nobody asked for included:
+// a wrong "unknown" costs a person a minute, a wrong "not started" a second call.
+func classify(status int, retryAfterGiven bool, a answer) followup.Outcome {
 	switch {
+	case status >= 200 && status <= 299 && a.failed:
+		return followup.CallUnknown
 	case status >= 200 && status <= 299:
-		return Accepted
+		return followup.CallAccepted
 	case status >= 300 && status <= 399:
-		return Rejected
+		return followup.CallRejected
 	}
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooEarly, http.StatusTooManyRequests:
-		return NotStarted
+	case http.StatusUnauthorized:
+		return followup.CallMisconfigured
+	case http.StatusForbidden:
+		if a.hours != nil && !a.upgrade {
+			return followup.CallClosed
+		}
+		return followup.CallMisconfigured
+	case http.StatusTooManyRequests:
+		return followup.CallLimited
+	case http.StatusTooEarly:
+		return followup.CallNotStarted
 	case http.StatusBadRequest, http.StatusPaymentRequired, http.StatusNotFound, http.StatusMethodNotAllowed,
 		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		return Rejected
+		return followup.CallRejected
 	case http.StatusServiceUnavailable:
 		if retryAfterGiven {
-			return NotStarted
+			return followup.CallNotStarted
 		}
 	}
-	return Unknown
+	return followup.CallUnknown
 }
 
 // retryAfter reads a Retry-After of either form (RFC 9110, section 10.2.3), bounded
 // to 0…MaxRetryAfter. A value in neither form counts as none given, which leaves a
-// 503 Unknown.
+// 503 unknown.
 func retryAfter(value string, now time.Time) (wait time.Duration, given bool) {
 	if isDigits(value) {
 		seconds, err := strconv.ParseInt(value, 10, 64)

@@ -6,38 +6,46 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lad.internal/followup/pkg/followup"
 )
 
-func TestTheStatusDecidesTheOutcome(t *testing.T) {
+func TestOutcomeByStatus(t *testing.T) {
 	t.Parallel()
-	same := func(o Outcome, statuses ...int) map[int][2]Outcome {
-		m := map[int][2]Outcome{}
+	same := func(o followup.Outcome, statuses ...int) map[int][2]followup.Outcome {
+		m := map[int][2]followup.Outcome{}
 		for _, s := range statuses {
-			m[s] = [2]Outcome{o, o}
+			m[s] = [2]followup.Outcome{o, o}
 		}
 		return m
 	}
 	// Without and with Retry-After.
-	tables := []map[int][2]Outcome{
-		same(Accepted, 200, 201, 202, 203, 204, 206, 299),
-		same(Rejected, 300, 301, 302, 303, 304, 307, 308, 400, 402, 404, 405, 413, 415, 422),
-		same(NotStarted, 401, 403, 425, 429),
-		{503: {Unknown, NotStarted}},
-		same(Unknown, 408, 409, 500, 502, 504),
+	tables := []map[int][2]followup.Outcome{
+		same(followup.CallAccepted, 200, 201, 202, 203, 204, 206, 299),
+		same(followup.CallRejected, 300, 301, 302, 303, 304, 307, 308, 400, 402, 404, 405, 413, 415, 422),
+		same(followup.CallMisconfigured, 401, 403),
+		same(followup.CallLimited, 429),
+		same(followup.CallNotStarted, 425),
+		{503: {followup.CallUnknown, followup.CallNotStarted}},
+		same(followup.CallUnknown, 408, 409, 500, 502, 504),
 		// In no table of the design.
-		same(Unknown, 101, 406, 407, 410, 411, 412, 417, 418, 421, 424, 426, 428, 431, 451, 499, 501, 505, 507, 511, 520, 599, 600, 999),
+		same(followup.CallUnknown, 101, 406, 407, 410, 411, 412, 417, 418, 421, 424, 426, 428, 431, 451, 499, 501, 505, 507, 511, 520, 599, 600, 999),
 	}
 	for _, table := range tables {
 		for status, want := range table {
 			for i, header := range []string{"", "Retry-After: 7\r\n"} {
 				t.Run(fmt.Sprintf("%d %s", status, strings.TrimSpace(header)), func(t *testing.T) {
 					t.Parallel()
-					server := newRawServer(t, answerWith(status, header, `{"success":false,"message":"because"}`))
+					server := newRawServer(t, answerWith(status, header, `{"message":"because"}`))
 					got := start(t, t.Context(), newTestClient(t, server.URL, 0), testCall())
 					if got.Outcome != want[i] || got.Status != status {
 						t.Errorf("got %v with status %d, want %v", got.Outcome, got.Status, want[i])
 					}
-					if wait := time.Duration(i) * 7 * time.Second; got.RetryAfter != wait {
+					wait := time.Duration(i) * 7 * time.Second
+					if wait == 0 && status == 429 {
+						wait = time.Minute
+					}
+					if got.RetryAfter != wait {
 						t.Errorf("got a Retry-After of %s, want %s", got.RetryAfter, wait)
 					}
 					if !strings.Contains(got.Detail, fmt.Sprint(status)) {
@@ -52,7 +60,46 @@ func TestTheStatusDecidesTheOutcome(t *testing.T) {
 	}
 }
 
-func TestTheBodyNeverDecidesTheSuccessOfA2xx(t *testing.T) {
+func TestOutcomeByBody(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 19, 0, 0, 0, time.UTC) // Sunday, 23:00 in Dubai
+	const hours = `"business_hours":{"start":"08:00","end":"22:00","timezone":"Asia/Dubai","allowed_days":["monday","friday"]}`
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		want   followup.Outcome
+		detail string
+	}{
+		"success false":           {200, `{"success":false,"message":"no agent","call_id":"c-2","data":{"job_id":"j"}}`, followup.CallUnknown, `200 OK and "success": false: no agent`},
+		"success false in data":   {202, `{"data":{"success":false}}`, followup.CallUnknown, `"success": false`},
+		"success as text":         {200, `{"success":"false"}`, followup.CallAccepted, "200 OK"},
+		"credentials":             {403, `{"message":"Invalid token"}`, followup.CallMisconfigured, "403 Forbidden (the credentials were refused): Invalid token"},
+		"no credentials":          {401, `{"message":"No token"}`, followup.CallMisconfigured, "401 Unauthorized (the credentials were refused): No token"},
+		"feature":                 {403, `{"success":false,"upgrade_required":true}`, followup.CallMisconfigured, "the tenant does not have the voice agent's feature"},
+		"feature as error":        {403, `{"error":"upgrade_required"}`, followup.CallMisconfigured, "feature"},
+		"feature as code":         {403, `{"error":{"code":"upgrade_required"}}`, followup.CallMisconfigured, "feature"},
+		"feature and hours":       {403, `{"upgrade_required":true,` + hours + `}`, followup.CallMisconfigured, "feature"},
+		"closed":                  {403, `{"success":false,` + hours + `,"message":"closed"}`, followup.CallClosed, "403 Forbidden (outside business hours until 2026-03-02 04:00Z): closed"},
+		"closed, in data":         {403, `{"data":{` + hours + `}}`, followup.CallClosed, "until 2026-03-02 04:00Z"},
+		"closed, hours unread":    {403, `{"business_hours":"by day"}`, followup.CallClosed, "until 2026-03-01 20:00Z"},
+		"hours null":              {403, `{"business_hours":null}`, followup.CallMisconfigured, "credentials"},
+		"hours with another 4xx":  {402, `{` + hours + `}`, followup.CallRejected, "402"},
+		"success false, rejected": {400, `{"success":false}`, followup.CallRejected, "400"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := readResult(response(tc.status, tc.body), redactor{}, now)
+			if got.Outcome != tc.want || !strings.Contains(got.Detail, tc.detail) {
+				t.Errorf("got %v, %q, want %v, %q", got.Outcome, got.Detail, tc.want, tc.detail)
+			}
+			if got.OpensAt.IsZero() != (got.Outcome != followup.CallClosed) || got.CallID != "" || got.JobID != "" {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+func TestOutcomeOf2xx(t *testing.T) {
 	t.Parallel()
 	whole := func(body string) func(*peer) { return answerWith(200, "", body) }
 	cases := []struct {
@@ -64,7 +111,6 @@ func TestTheBodyNeverDecidesTheSuccessOfA2xx(t *testing.T) {
 		{"empty", whole(""), ""},
 		{"no content", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 204 No Content\r\n\r\n") }, ""},
 		{"HTML", whole("<html>It works</html>"), ""},
-		{"success false", whole(`{"success":false,"call_id":"c-2"}`), "c-2"},
 		{"odd types", whole(`{"callId":{"a":1},"call_id":[1],"data":"x","result":7}`), ""},
 		{"array", whole(`["call_id"]`), ""},
 		{"huge", whole(`{"call_id":"c-3","pad":"` + strings.Repeat("x", 1<<20) + `"}`), ""},
@@ -90,16 +136,16 @@ func TestTheBodyNeverDecidesTheSuccessOfA2xx(t *testing.T) {
 			t.Parallel()
 			server := newRawServer(t, tc.handle)
 			got := start(t, t.Context(), newTestClient(t, server.URL, 0), testCall())
-			if got.Outcome != Accepted || got.CallID != tc.callID {
+			if got.Outcome != followup.CallAccepted || got.CallID != tc.callID {
 				t.Errorf("got %+v, want accepted with the call id %q", got, tc.callID)
 			}
 		})
 	}
 }
 
-func TestATricklingAnswerEndsWithTheTimeout(t *testing.T) {
+func TestTricklingAnswer(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]Outcome{200: Accepted, 429: NotStarted, 400: Rejected, 500: Unknown} {
+	for status, want := range map[int]followup.Outcome{200: followup.CallAccepted, 429: followup.CallLimited, 400: followup.CallRejected, 500: followup.CallUnknown} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
 			// The server never stops by itself, so returning at all is the proof.
@@ -116,7 +162,7 @@ func TestATricklingAnswerEndsWithTheTimeout(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsReadInBothFormsAndBounded(t *testing.T) {
+func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	cases := []struct {
@@ -140,21 +186,6 @@ func TestRetryAfterIsReadInBothFormsAndBounded(t *testing.T) {
 	for _, tc := range cases {
 		if wait, given := retryAfter(tc.value, now); wait != tc.wait || given != tc.given {
 			t.Errorf("Retry-After %q: got %s, %t, want %s, %t", tc.value, wait, given, tc.wait, tc.given)
-		}
-	}
-}
-
-func TestTheZeroOutcomeHoldsTheCallForAPerson(t *testing.T) {
-	t.Parallel()
-	var zero Outcome
-	if zero != Unknown {
-		t.Errorf("the zero Outcome is %v", zero)
-	}
-	for outcome, want := range map[Outcome]string{
-		Unknown: "outcome_unknown", NotStarted: "not_started", Rejected: "rejected", Accepted: "accepted", 9: "Outcome(9)",
-	} {
-		if got := outcome.String(); got != want {
-			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

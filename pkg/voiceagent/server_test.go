@@ -33,6 +33,7 @@ func testCall() Call {
 		LeadID:         "33333333-3333-4333-8333-333333333333",
 		InitiatedBy:    "44444444-4444-4444-8444-444444444444",
 		To:             testNumber,
+		AgentID:        7,
 		LeadName:       testName,
 		Context:        "Asked for the price of <two> seats & parking.",
 		IdempotencyKey: "followup:11111111-1111-4111-8111-111111111111:22222222-2222-4222-8222-222222222222:2026-03-01T09:00:00.000Z",
@@ -42,7 +43,6 @@ func testCall() Call {
 func testConfig(baseURL string) Config {
 	return Config{
 		BaseURL:               baseURL,
-		StartCallPath:         "/api/voice-agent/calls/start-call",
 		InternalServiceSecret: settings.NewSecret(testSecret),
 		Timeout:               20 * time.Second,
 	}

@@ -8,7 +8,7 @@ import (
 
 const (
 	// connectTimeout bounds the TCP connect and, apart, the TLS handshake. Running
-	// into it is a NotStarted; running into Config.Timeout later is an Unknown.
+	// into it is a CallNotStarted; running into Config.Timeout later is a CallUnknown.
 	connectTimeout = 10 * time.Second
 	// maxHeaderBytes and maxBodyBytes bound what is read of an answer.
 	maxHeaderBytes = 64 << 10

@@ -12,12 +12,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lad.internal/followup/internal/ladschema"
+	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/migrations"
 )
 
-// AddTenants creates n tenants, each with a migrated schema of its own, and
-// enters them into the registry. In every second schema LAD has run its own
-// 001. Each migration runs as one string, as LAD's own runner does it: many
+// AddTenants creates n tenants, each with a migrated schema of its own and a
+// voice agent, and enters them into the registry. Every second schema is
+// ladschema.Default, the others are the dump alone. Each migration runs as one string, as LAD's own runner does it: many
 // times as fast as migrations.Up, which is kind to a table in use.
 func (f *Fixture) AddTenants(t testing.TB, n int) []uuid.UUID {
 	t.Helper()
@@ -42,9 +43,9 @@ func (f *Fixture) AddTenants(t testing.TB, n int) []uuid.UUID {
 
 func createAtOnce(ctx context.Context, conn *pgx.Conn, tenant uuid.UUID, schema string, own001 bool) error {
 	parts := []string{"BEGIN", "CREATE SCHEMA " + pgx.Identifier{schema}.Sanitize(),
-		"SET LOCAL search_path = " + pgx.Identifier{schema}.Sanitize(), ladschema.Bare}
+		"SET LOCAL search_path = " + pgx.Identifier{schema}.Sanitize(), ladschema.Dump}
 	if own001 {
-		parts = append(parts, ladschema.Own001)
+		parts = append(parts, ladschema.Default[1:]...)
 	}
 	for _, name := range migrations.Names() {
 		content, err := migrations.Files.ReadFile(name + ".sql")
@@ -57,5 +58,5 @@ func createAtOnce(ctx context.Context, conn *pgx.Conn, tenant uuid.UUID, schema 
 	if _, err := conn.PgConn().Exec(ctx, strings.Join(parts, ";\n")).ReadAll(); err != nil {
 		return fmt.Errorf("create schema %s at once: %w", schema, err)
 	}
-	return nil
+	return lad.SeedAgent(ctx, conn, schema, tenant.String(), Agent(tenant))
 }

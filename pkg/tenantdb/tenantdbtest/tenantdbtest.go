@@ -9,6 +9,7 @@ package tenantdbtest
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"lad.internal/followup/internal/ladschema"
+	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/migrations"
@@ -31,14 +33,14 @@ const Password = "secret"
 // Names in the database.
 const (
 	// SharedSchema is the schema of all tenants in shared mode. LAD has not run
-	// its own migration 001 there.
+	// its own migration 001 there, so task_status may be NULL.
 	SharedSchema = "lad_dev"
 	// Registry is the registry's table. It knows both tenants.
 	Registry = "lad_registry.tenants"
-	// SchemaA is tenant A's schema in registry mode.
+	// SchemaA is tenant A's schema in registry mode: ladschema.Default.
 	SchemaA = "tenant_a"
-	// SchemaB is tenant B's. LAD has run its own 001 there, so its columns' types
-	// differ and task_status may be NULL.
+	// SchemaB is tenant B's. Its booking times have a time zone, and there is no
+	// index against duplicates.
 	SchemaB = "tenant_b"
 )
 
@@ -47,6 +49,18 @@ var (
 	TenantA = uuid.MustParse("aaaaaaaa-0000-4000-8000-000000000001")
 	TenantB = uuid.MustParse("bbbbbbbb-0000-4000-8000-000000000002")
 )
+
+// Agent is the id of a tenant's voice agent, which has an active number: 7 for
+// TenantA, 8 for TenantB.
+func Agent(tenant uuid.UUID) int64 {
+	switch tenant {
+	case TenantA:
+		return 7
+	case TenantB:
+		return 8
+	}
+	return 1000 + int64(binary.BigEndian.Uint32(tenant[12:])) // AddTenants's differ there
+}
 
 // Fixture is a database with LAD's tables, and the repository opened on it.
 type Fixture struct {
@@ -132,12 +146,16 @@ func (f *Fixture) Schema(tenant uuid.UUID) string {
 	return f.schemas[tenant]
 }
 
-// AddTenant creates a migrated schema and enters it into the registry for the
-// tenant, in place of the one that it may have had.
+// AddTenant creates a migrated schema of LAD's dump and further parts, with the
+// tenant's voice agent, and enters it into the registry for the tenant, in place
+// of the one that it may have had.
 func (f *Fixture) AddTenant(t testing.TB, tenant uuid.UUID, schema string, parts ...string) {
 	t.Helper()
 	err := f.Owner.AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
-		return createSchema(t.Context(), conn.Conn(), schema, parts...)
+		if err := createSchema(t.Context(), conn.Conn(), schema, parts...); err != nil {
+			return err
+		}
+		return lad.SeedAgent(t.Context(), conn, schema, tenant.String(), Agent(tenant))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -212,9 +230,22 @@ func setup(ctx context.Context, adminURL string) error {
 	if _, err := admin.Exec(ctx, "SET ROLE lad_owner"); err != nil {
 		return fmt.Errorf("become LAD's owner: %w", err)
 	}
-	for schema, parts := range map[string][]string{SharedSchema: nil, SchemaA: nil, SchemaB: {ladschema.Own001, ladschema.Trigger}} {
-		if err := createSchema(ctx, admin, schema, parts...); err != nil {
+	for _, s := range []struct {
+		name    string
+		parts   []string
+		tenants []uuid.UUID
+	}{
+		{SharedSchema, nil, []uuid.UUID{TenantA, TenantB}},
+		{SchemaA, ladschema.Default[1:], []uuid.UUID{TenantA}},
+		{SchemaB, []string{ladschema.Timestamptz, ladschema.Own001, ladschema.Trigger}, []uuid.UUID{TenantB}},
+	} {
+		if err := createSchema(ctx, admin, s.name, s.parts...); err != nil {
 			return err
+		}
+		for _, tenant := range s.tenants {
+			if err := lad.SeedAgent(ctx, admin, s.name, tenant.String(), Agent(tenant)); err != nil {
+				return err
+			}
 		}
 	}
 	_, err = admin.Exec(ctx, registrySQL, pgx.QueryExecModeSimpleProtocol, TenantA, SchemaA, TenantB, SchemaB)
@@ -236,10 +267,10 @@ func letOwnerCreate(ctx context.Context, adminURL string) error {
 	return nil
 }
 
-// createSchema creates LAD's tables as LAD has them, parts on top of the bare
-// ones, and migrates them.
+// createSchema creates LAD's tables as LAD has them, parts on top of the dump, and
+// migrates them.
 func createSchema(ctx context.Context, conn *pgx.Conn, schema string, parts ...string) error {
-	if err := ladschema.Create(ctx, conn, schema, append([]string{ladschema.Bare}, parts...)...); err != nil {
+	if err := ladschema.Create(ctx, conn, schema, append([]string{ladschema.Dump}, parts...)...); err != nil {
 		return err
 	}
 	return migrations.Up(ctx, conn, schema, migrations.Options{})

@@ -1,0 +1,61 @@
+package tenantdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+// Reading is what one writer of LAD's has put into the bookings that are still to
+// come: whether its times are wall clocks or instants is for a person to say.
+type Reading struct {
+	Source string
+	Zone   string
+	Count  int
+	Walls  []time.Time // the next three clock readings, as if they were UTC
+}
+
+// readingsSQL looks a day back: the wall clock is up to a day from its instant.
+const readingsSQL = `SELECT booking_source, timezone, count(*), (array_agg(wall_at ORDER BY wall_at))[1:3]
+FROM followup_bookings
+WHERE tenant_id = @tenant AND booking_kind = ANY (@kinds) AND live
+	AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL)
+	AND rough_at >= @now::timestamptz - interval '1 day'
+GROUP BY booking_source, timezone ORDER BY count(*) DESC, booking_source, timezone LIMIT 100`
+
+// Readings lists, by source and zone, the tenant's follow-ups that are still to
+// come, however their times are read.
+func (db *DB) Readings(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Reading, error) {
+	var readings []Reading
+	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+		var now time.Time
+		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
+			return fmt.Errorf("read clock: %w", err)
+		}
+		rows, err := tx.Query(ctx, readingsSQL, pgx.NamedArgs{"tenant": tenant, "kinds": rules.Kinds(), "now": db.clock(now)})
+		if err != nil {
+			return err
+		}
+		readings, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Reading])
+		return err
+	})
+	if errors.Is(err, errUnknownTenant) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the readings of tenant %s: %w", tenant, err)
+	}
+	return readings, nil
+}
+
+// Agents reads the voice agents and caller numbers that a tenant may use.
+func (db *DB) Agents(ctx context.Context, tenant uuid.UUID) (followup.Agents, error) {
+	f, err := db.Facts(ctx, followup.Booking{Ref: followup.Ref{TenantID: tenant}}, followup.Rules{})
+	return f.Agents, err
+}
