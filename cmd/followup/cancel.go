@@ -27,6 +27,7 @@ says so.
 			return c.run(cmd, args, change{verb: "cancel", done: "cancelled", event: "operator_cancelled", decide: followup.Rules.Cancel})
 		},
 	}
-	c.flags(cmd, []followup.TaskStatus{followup.Pending, followup.Scheduled}, []followup.Reason{followup.NotStarted})
+	c.flags(cmd, []followup.TaskStatus{followup.Pending, followup.Scheduled},
+		[]followup.Reason{followup.NotStarted, followup.Paced, followup.RateLimited, followup.OutsideHours})
 	return cmd
 }

@@ -56,8 +56,8 @@ func TestOfACancelAndAClaimOneWins(t *testing.T) {
 	won := map[string]bool{}
 	for _, b := range slices.Backward(bookings) {
 		ticket := followup.Ticket{Key: b.Key(), Revision: 1, TaskName: "projects/p/locations/l/queues/q/tasks/t"}
-		a, err := d.DB.Admit(t.Context(), b.Ref, func(b *followup.Booking, lead followup.Lead, now time.Time) followup.Decision {
-			return functiontest.Rules().Admit(b, lead, ticket, now)
+		a, err := d.DB.Admit(t.Context(), b.Ref, functiontest.Rules(), func(b *followup.Booking, facts followup.Facts, now time.Time) followup.Decision {
+			return functiontest.Rules().Admit(b, facts, ticket, now)
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -272,35 +272,52 @@ func TestAnInterruptEndsABulkChangeAndSaysHowFarItCame(t *testing.T) {
 	first := d.failed(followup.Rejected, soon(), ago(time.Minute))
 	second := d.failed(followup.Rejected, soon().Add(time.Minute), ago(time.Minute))
 	ctx, interrupt := context.WithCancel(t.Context())
-	term, s := d.under(ctx).atPrompt("retry", "--tenant", tenantA(), "--reason", "rejected", "--json")
-	release := d.Lock(first.Ref)
-	defer release()
-	term.types(t, "yes")
-	functiontest.Eventually(t, "the first change waits for its row", d.waitsForALock)
-	interrupt()
+	log := onWord{word: "operator_retried", do: interrupt}
+	s := d.under(ctx).start(strings.NewReader(""), &log, "retry", "--tenant", tenantA(), "--reason", "rejected", "--json", "--yes")
 	var views []changeView
-	s.want(exitFailed, "2 of the 2 bookings not retried").json(&views)
-	if len(views) != 2 || views[0].Result != "failed" || views[1].Result != "would" || views[1].Detail != "interrupted before it was tried" {
-		t.Errorf("reported %+v", views)
+	s.want(exitFailed).json(&views)
+	if len(views) != 2 || views[0].Result != "done" || views[1].Result != "would" || views[1].Detail != "interrupted before it was tried" {
+		t.Errorf("reported %+v, with\n%s", views, &log.transcript)
 	}
-	if got := d.state(second); got != "failed/rejected" {
-		t.Errorf("the second is %s", got)
+	if got := d.state(first) + " " + d.state(second); got != "scheduled failed/rejected" {
+		t.Errorf("they are %s", got)
 	}
 }
 
-// waitsForALock: some statement of the command waits for a row.
-func (d *desk) waitsForALock() bool {
-	d.t.Helper()
-	admin, err := pgx.Connect(d.t.Context(), d.AdminURL)
-	if err != nil {
-		d.t.Fatal(err)
+// onWord is an output that does something when a word is written.
+type onWord struct {
+	transcript
+	word string
+	do   func()
+}
+
+// Write implements io.Writer.
+func (o *onWord) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), o.word) {
+		o.do()
 	}
-	defer func() { _ = admin.Close(d.t.Context()) }()
-	var waits bool
-	err = admin.QueryRow(d.t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
-	if err != nil {
-		d.t.Fatal(err)
+	return o.transcript.Write(p)
+}
+
+func TestARowThatSomebodyHoldsIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	b := d.failed(followup.Rejected, soon(), ago(time.Minute))
+	release := d.Lock(b.Ref)
+	defer release()
+	d.run("retry", "--tenant", tenantA(), id(b), "--yes").want(exitFailed, "moved", "somebody else holds its row, and nothing was done: try again")
+}
+
+// LAD has a unique index on the minute of a lead's pending and scheduled bookings.
+func TestARetryMayMeetAnotherBookingOfTheLead(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	at := soon().Truncate(time.Minute)
+	b := d.failed(followup.Rejected, at, ago(time.Minute))
+	other := d.Insert(functiontest.Seed{At: at.Add(time.Second)})
+	d.Change(other.Ref, "lead_id = $1", b.LeadID)
+	s := d.run("retry", "--tenant", tenantA(), id(b), "--yes").want(exitFailed, "refused", "another booking of this lead holds this minute")
+	if d.state(b) != "failed/rejected" || len(s.events("operator_refused")) != 1 || len(s.events("operator_failed")) != 0 {
+		t.Errorf("it is %s, with the log\n%s", d.state(b), &s.err)
 	}
-	return waits
 }

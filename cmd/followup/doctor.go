@@ -21,6 +21,7 @@ import (
 
 func newDoctor() *cobra.Command {
 	var timeout time.Duration
+	var all bool
 	var out output
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -31,24 +32,33 @@ and nobody is called.
 
   configuration  the settings can be read and agree with each other
   database       it can be reached and entered
-  migrations     every tenant's schema is migrated
+  migrations     every tenant's schema is migrated; and what LAD's own tables lack
   rights         the login has no right that it does not need
   tenants        the login sees nothing of a tenant that it has not named
-  queue          it exists, runs, and agrees with the settings
+  queue          it exists, runs, and agrees with the settings and with the voice
+                 service's limit
   endpoint       the execute function turns a stranger away (401)
   clocks         this machine, the database and the endpoint agree on the time
   lad            LAD's own trigger, by which another system dials, is gone
+
+With --all, what a person should confirm before going live:
+
+  agents         the agent and the number with which each tenant's calls are made
+  times          the next bookings of each source and zone in both readings, as a
+                 wall clock and as an instant, and which of them the settings choose
 
 Each check ends after --timeout at the latest, and one that fails does not stop
 the others; one that cannot be made at all is skipped. The exit code is 1 if any
 check fails. Looking at the queue takes the permission cloudtasks.queues.get
 (roles/cloudtasks.viewer).`,
+		Example: `  followup doctor
+  followup doctor --all`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout <= 0 {
 				return usageError{errors.New("--timeout: a check needs some time, as 15s")}
 			}
-			report := examine(cmd.Context(), timeout, time.Now)
+			report := examine(cmd.Context(), timeout, all, time.Now)
 			if err := report.print(cmd.OutOrStdout(), out.json); err != nil {
 				return err
 			}
@@ -58,7 +68,8 @@ check fails. Looking at the queue takes the permission cloudtasks.queues.get
 			return nil
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 15*time.Second, "how long one check may take")
+	cmd.Flags().DurationVar(&timeout, "timeout", 15*time.Second, "how long one check may take, and with --all one tenant")
+	cmd.Flags().BoolVar(&all, "all", false, "look at every tenant's agent, number and times as well")
 	out.flag(cmd)
 	return cmd
 }
@@ -83,8 +94,9 @@ type finding struct {
 
 // findings is the result of all checks, as --json prints it.
 type findings struct {
-	OK     bool      `json:"ok"`
-	Checks []finding `json:"checks"`
+	OK      bool         `json:"ok"`
+	Checks  []finding    `json:"checks"`
+	Tenants []tenantView `json:"tenants,omitempty"` // with --all
 }
 
 func (f *findings) count(s checkStatus) (n int) {
@@ -113,7 +125,9 @@ func skips(why string) finding { return finding{Status: skipped, Detail: why} }
 // doctor is what the checks work with, and what earlier ones have found out for
 // later ones. A part whose settings are wrong is nil.
 type doctor struct {
-	rules    *followup.Rules
+	rules *followup.Rules
+	// assumed: what a call costs of the voice service's limit is not set here.
+	assumed  bool
 	database tenantdb.Config
 	db       *tenantdb.DB
 	tasks    *tasks.Config
@@ -127,10 +141,14 @@ type doctor struct {
 }
 
 // examine makes all checks. now is this machine's clock.
-func examine(ctx context.Context, timeout time.Duration, now func() time.Time) *findings {
+func examine(ctx context.Context, timeout time.Duration, all bool, now func() time.Time) *findings {
 	d := &doctor{now: now}
 	report := &findings{}
 	var masker *mask.Masker
+	add := func(name string, f finding) {
+		f.Check, f.Detail = name, masker.Text(f.Detail)
+		report.Checks = append(report.Checks, f)
+	}
 	for _, check := range []struct {
 		name string
 		make func(*doctor, context.Context) finding
@@ -151,8 +169,16 @@ func examine(ctx context.Context, timeout time.Duration, now func() time.Time) *
 		if masker == nil {
 			masker = mask.NewMasker(d.database.Secrets()...)
 		}
-		f.Check, f.Detail = check.name, masker.Text(f.Detail)
-		report.Checks = append(report.Checks, f)
+		add(check.name, f)
+	}
+	if all {
+		agents, times, tenants := d.askTenants(ctx, timeout)
+		add("agents", agents)
+		add("times", times)
+		for i := range tenants {
+			tenants[i].Error = masker.Text(tenants[i].Error)
+		}
+		report.Tenants = tenants
 	}
 	d.close()
 	report.OK = report.count(failed) == 0
@@ -169,6 +195,8 @@ func (d *doctor) configuration(ctx context.Context) finding {
 	var rules struct{ Part followup.Rules }
 	if settings.Load(ctx, env, &rules) == nil {
 		d.rules = &rules.Part
+		n, known := requestsPerCall(ctx)
+		d.rules.Limit.PerCall, d.assumed = n, !known
 	}
 	var database struct{ Part tenantdb.Config }
 	var opened error
@@ -218,6 +246,11 @@ func (f *findings) print(w io.Writer, asJSON bool) error {
 			if _, err := fmt.Fprintf(w, "%21s→ %s\n", "", printable(c.Do)); err != nil {
 				return err
 			}
+		}
+	}
+	if len(f.Tenants) > 0 {
+		if err := printTenants(w, f.Tenants); err != nil {
+			return err
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%d ok, %d warn, %d fail, %d skip\n", f.count(passed), f.count(warned), f.count(failed), f.count(skipped))

@@ -52,7 +52,21 @@ func (d *doctor) checkQueue(ctx context.Context) finding {
 	if b := q.RetryBudget(); b != tasks.Unlimited {
 		budget = "for " + b.Round(time.Second).String()
 	}
-	return passes("runs; tries a task again %s, at most every %v; %g a second, %d at once", budget, q.MaxBackoff, q.DispatchesPerSecond, q.ConcurrentDispatches)
+	return passes("runs; tries a task again %s, at most every %v; %g a second, %d at once; %s",
+		budget, q.MaxBackoff, q.DispatchesPerSecond, q.ConcurrentDispatches, d.pace())
+}
+
+// pace says how fast calls are made.
+func (d *doctor) pace() string {
+	limit := d.rules.Limit
+	if limit.Window() == 0 {
+		return "VOICE_AGENT_LIMIT is off"
+	}
+	s := fmt.Sprintf("VOICE_AGENT_LIMIT %s lets a call be made every %v, at %s a call", short(limit), limit.Spacing(), plural(limit.PerCall, "request"))
+	if d.assumed {
+		s += " (assumed: the voice agent's settings are not set here)"
+	}
+	return s
 }
 
 // disagreements between the queue and the rules, one sentence each.
@@ -67,7 +81,18 @@ func disagreements(q tasks.Queue, rules followup.Rules) (problems []string) {
 			"a task may wait %v for its next attempt (max_backoff), but FOLLOWUP_GRACE is %v: the sweep makes a new one before it comes",
 			q.MaxBackoff, rules.Grace))
 	}
+	// A call that waits for its turn takes two: one to get its slot, one to be made.
+	if spacing := rules.Limit.Spacing(); q.DispatchesPerSecond > 0 && q.DispatchesPerSecond*spacing.Seconds() < 2 && spacing > 0 {
+		problems = append(problems, fmt.Sprintf(
+			"the queue sends %g tasks a second (max_dispatches_per_second), VOICE_AGENT_LIMIT (%s, %s a call) lets a call be made every %v, which may take two tasks, and FOLLOWUP_GRACE is %v: when many calls are due, tasks wait in the queue for longer than the grace, and the sweep makes new ones",
+			q.DispatchesPerSecond, short(rules.Limit), plural(rules.Limit.PerCall, "request"), spacing, rules.Grace))
+	}
 	return problems
+}
+
+// short is a limit as people write it, without zeros.
+func short(l followup.Limit) string {
+	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(l.String())
 }
 
 // endpoint sends what a stranger would, and expects to be turned away.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
+	"github.com/google/uuid"
 	"github.com/sethvargo/go-envconfig"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -26,7 +27,9 @@ import (
 func newWard(t *testing.T) *desk {
 	t.Helper()
 	d := newDesk(t).requeue()
-	d.LAD(t, functiontest.TenantB, "ALTER TABLE lead_bookings DISABLE TRIGGER trigger_schedule_followup_cloud_task")
+	for _, tenant := range []uuid.UUID{functiontest.TenantA, functiontest.TenantB} {
+		d.LAD(t, tenant, "ALTER TABLE lead_bookings DISABLE TRIGGER trigger_schedule_followup_cloud_task")
+	}
 	d.Insert(functiontest.Seed{At: soon()})
 
 	verifier, err := execute.NewVerifier(t.Context(), execute.OIDCConfig{Mode: "verify", Issuer: d.queue.Issuer, CertsURL: d.queue.CertsURL},
@@ -102,8 +105,8 @@ func TestADoctorFindsNothingWhereAllIsWell(t *testing.T) {
 	t.Parallel()
 	d := newWard(t)
 	before := d.Checksum()
-	s := d.run("doctor").want(0, "ok    configuration", "ok    database", "2 schemas of tenants", "2 schemas up to date", "turns a stranger away (401)",
-		"tries a task again without end", "9 ok, 0 warn, 0 fail, 0 skip")
+	s := d.run("doctor").want(0, "ok    configuration", "ok    database", "2 schemas of tenants", "2 schemas up to date; LAD does without, which is allowed: column lead_notes.is_deleted (in 2 of 2)", "turns a stranger away (401)",
+		"tries a task again without end", "VOICE_AGENT_LIMIT 30/1m,10/5s lets a call be made every 4s, at 2 requests a call (assumed", "9 ok, 0 warn, 0 fail, 0 skip")
 	if strings.Contains(s.out.String(), "→") {
 		t.Errorf("there is something to do:\n%s", s.out.String())
 	}
@@ -187,7 +190,8 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 			"ok ok ok fail ok ok ok ok ok", "rights", "tenant_a: SELECT on lead_bookings"},
 		"a superuser": {func(d *desk) *desk { return d.with(map[string]string{"DATABASE_URL": d.AdminURL}) },
 			"ok ok ok fail ok ok ok ok ok", "rights", "it is SUPERUSER"},
-		"an open view": {lad(`CREATE OR REPLACE VIEW followup_leads AS SELECT id, tenant_id, first_name, last_name, phone, NULL::text AS latest_note FROM leads`),
+		"an open view": {lad(`CREATE OR REPLACE VIEW followup_leads AS SELECT id, tenant_id, first_name, last_name, phone,
+			NULL::text AS country_code, NULL::text AS base_number, NULL::text AS excluded, NULL::text AS latest_note FROM leads`),
 			"ok ok ok ok fail ok ok ok ok", "tenants", "tenant_a: followup_leads shows rows without the setting app.tenant_id"},
 		"no queue": {set(map[string]string{"FOLLOWUP_QUEUE_NAME": "other"}),
 			"ok ok ok ok ok fail ok ok ok", "queue", "projects/p/locations/l/queues/other does not exist"},
@@ -207,6 +211,17 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 		"a queue that gives up by attempts": {retry(5, 0, time.Minute), "ok ok ok ok ok fail ok ok ok", "queue", "FOLLOWUP_MAX_LATENESS is 24h0m0s"},
 		"a queue that is told as long":      {retry(-1, 24*time.Hour, time.Minute), well, "queue", "tries a task again for 24h0m0s"},
 		"a queue that waits too long":       {retry(-1, 0, time.Hour), "ok ok ok ok ok fail ok ok ok", "queue", "a task may wait 1h0m0s for its next attempt"},
+		"a queue that is slower than the voice service": {func(d *desk) *desk {
+			d = d.requeue()
+			_, err := d.queue.UpdateQueue(d.t.Context(), &cloudtaskspb.UpdateQueueRequest{Queue: &cloudtaskspb.Queue{
+				Name: d.queue.Config.QueuePath(), RateLimits: &cloudtaskspb.RateLimits{MaxDispatchesPerSecond: 0.4},
+				RetryConfig: &cloudtaskspb.RetryConfig{MaxAttempts: -1, MaxBackoff: durationpb.New(time.Minute)}}})
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			return d
+		}, "ok ok ok ok ok fail ok ok ok", "queue",
+			"the queue sends 0.4 tasks a second (max_dispatches_per_second), VOICE_AGENT_LIMIT (30/1m,10/5s, 2 requests a call) lets a call be made every 4s, which may take two tasks, and FOLLOWUP_GRACE is 5m0s"},
 		"a queue with a target of its own": {func(d *desk) *desk {
 			d = d.requeue()
 			_, err := d.queue.UpdateQueue(d.t.Context(), &cloudtaskspb.UpdateQueueRequest{Queue: &cloudtaskspb.Queue{
@@ -258,6 +273,40 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 	}
 }
 
+func TestDoctorOfAllTenants(t *testing.T) {
+	t.Parallel()
+	d := newWard(t)
+	d.LAD(t, functiontest.TenantB, "DELETE FROM voice_agents")
+	at := time.Date(2100, 12, 1, 14, 0, 0, 0, time.UTC)
+	for range 5 {
+		d.Insert(functiontest.Seed{At: at, Timezone: "GST"})
+	}
+	d.Insert(functiontest.Seed{At: at, Timezone: "Mars"})
+	s := d.run("doctor", "--all").want(0, "9 ok, 2 warn", "without a voice agent, so that a call is made only if its booking names one: "+tenantB(),
+		tenantA()+`: 1 booking in "Mars"`, tenantB()+"  none   -", "no voice agent for this tenant", "the default agent of the tenant's active number",
+		"voice_agent  GST   5         2100-12-01 18:00  2100-12-01T14:00:00Z  2100-12-01T18:00:00Z  wall    18:00 GST (Asia/Dubai) = 14:00Z",
+		"voice_agent  Mars  1         2100-12-01 14:00  cannot be read        2100-12-01T14:00:00Z  none    14:00 in a zone that cannot be read")
+	if strings.Contains(s.out.String(), "+1202555") {
+		t.Errorf("a number is shown:\n%s", &s.out)
+	}
+	var found findings
+	d.with(map[string]string{"FOLLOWUP_TIME_MEANS": "instant", "FOLLOWUP_DEFAULT_TIMEZONE": "Asia/Dubai"}).run("doctor", "--all", "--json").want(0).json(&found)
+	a := found.Tenants[0]
+	if len(found.Checks) != 11 || len(found.Tenants) != 2 || *a.Agent.ID != 7 || len(a.Times) != 3 || len(a.Times[0].Next) != 3 {
+		t.Fatalf("found %+v", found)
+	}
+	for _, r := range a.Times {
+		for _, n := range r.Next {
+			if !r.Readable || n.Chosen != "instant" || n.Wall == nil || r.Zone == "GST" && n.Stored.Sub(*n.Wall) != 4*time.Hour {
+				t.Errorf("in %s: %+v", r.Zone, n)
+			}
+		}
+	}
+	d.LAD(t, functiontest.TenantB, "DROP VIEW followup_agents")
+	d.run("doctor", "--all").want(exitFailed, "fail  agents", "run `followup migrate up`", tenantB()+"  ?")
+	d.with(map[string]string{"DATABASE_URL": ""}).run("doctor", "--all").want(exitFailed, "skip  agents", "skip  times")
+}
+
 // Nobody listens to what is sent there.
 func silent(t *testing.T) string {
 	t.Helper()
@@ -296,7 +345,7 @@ func TestThisMachinesOwnClockIsCheckedToo(t *testing.T) {
 		// A busy machine may take too long for a clock to be read exactly, and says
 		// so; then it is read again.
 		functiontest.Eventually(t, fmt.Sprintf("a clock %v behind is %s", behind, want), func() bool {
-			report := examine(ctx, 10*time.Second, func() time.Time { return time.Now().Add(-behind) })
+			report := examine(ctx, 10*time.Second, false, func() time.Time { return time.Now().Add(-behind) })
 			return slices.ContainsFunc(report.Checks, func(f finding) bool { return f.Check == "clocks" && f.Status == want })
 		})
 	}

@@ -19,6 +19,7 @@ import (
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/voiceagent"
 )
 
 // environment is what a command works with: the functions' own settings, from
@@ -43,6 +44,7 @@ func openLogging(cmd *cobra.Command, logTo io.Writer) (e *environment, closeAll 
 	if err := loadSettings(cmd.Context(), &read); err != nil {
 		return nil, nil, err
 	}
+	read.Shared.Rules.Limit.PerCall, _ = requestsPerCall(cmd.Context())
 	parts, err := read.Shared.Open(cmd.Context())
 	if err != nil {
 		return nil, nil, err
@@ -71,6 +73,7 @@ func openDatabase(cmd *cobra.Command) (e *environment, closeAll func() error, er
 	if err := loadSettings(cmd.Context(), &read); err != nil {
 		return nil, nil, err
 	}
+	read.Rules.Limit.PerCall, _ = requestsPerCall(cmd.Context())
 	db, err := tenantdb.Open(cmd.Context(), read.Database)
 	if err != nil {
 		return nil, nil, err
@@ -81,6 +84,18 @@ func openDatabase(cmd *cobra.Command) (e *environment, closeAll func() error, er
 	}
 	e.log = e.logger(cmd.ErrOrStderr())
 	return e, db.Close, nil
+}
+
+// requestsPerCall is how many requests of the voice service a call costs, as the
+// execute function reckons: the question about the call's job is one as well. Where
+// the voice service's settings are not set, it is not known, and two by default.
+func requestsPerCall(ctx context.Context) (n int, known bool) {
+	var read struct{ Agent voiceagent.Config }
+	err := settings.Load(ctx, lookuper(ctx), &read)
+	if err == nil && read.Agent.JobAfter == 0 {
+		return 1, true
+	}
+	return 2, err == nil
 }
 
 // logger writes to w. Somebody at a terminal reads what a person should know,

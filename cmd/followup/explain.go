@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/mask"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -22,7 +23,8 @@ func newExplain() *cobra.Command {
 		Long: `Explain what would happen to a booking's call now, or at the time --at, if
 nothing else happened to it before. It asks the functions' own rules, with the
 settings of this environment, and lists each rule in the order in which it was
-asked, up to the one that decided.
+asked, up to the one that decided. First it says how the booking's time is read,
+whether the lead may be called, and by which agent from which number.
 
 There are two questions: what an event or the sweep would make of the booking,
 and whether its Cloud Task, the one that it has or the one that it would get,
@@ -48,14 +50,14 @@ could dial when it fires. Nothing is changed.
 			if err != nil {
 				return err
 			}
-			lead, err := e.DB.Lead(cmd.Context(), b)
+			facts, err := e.DB.Facts(cmd.Context(), b, e.Rules)
 			if err != nil {
 				return err
 			}
 			if !time.Time(at).IsZero() {
 				now = time.Time(at)
 			}
-			f := foresee(e.Rules, b, lead, now)
+			f := foresee(e, b, facts, now)
 			if out.json {
 				return out.print(cmd.OutOrStdout(), f, nil, nil)
 			}
@@ -75,6 +77,9 @@ type foresight struct {
 	At        time.Time `json:"at"`
 	Call      string    `json:"call"` // as failed/rejected
 	Advice    string    `json:"advice"`
+	Time      string    `json:"time"`        // how the booking's time is read
+	Objection *string   `json:"leadProblem"` // why the lead is not called; null if it may be
+	Agent     agentView `json:"agent"`
 	Plan      reasons   `json:"plan"`
 	// Task is what the booking's task would do; null if it has none and would
 	// get none.
@@ -93,7 +98,7 @@ type taskForesight struct {
 type reasons struct {
 	Asked   []askedRule `json:"asked"`
 	Rule    string      `json:"rule"`    // the one that decided
-	Effect  string      `json:"effect"`  // none, update, arm, dial, wait
+	Effect  string      `json:"effect"`  // none, update, arm, dial, wait, queue
 	Becomes *taskView   `json:"becomes"` // null if the row stays as it is
 	// Sentence is the decision for people.
 	Sentence string `json:"sentence"`
@@ -115,11 +120,13 @@ type askedRule struct {
 // foresee asks the rules at a time, and what the task does when it fires next:
 // the one that the plan would create, or else the row's own. A task that is due
 // later fires then.
-func foresee(r followup.Rules, b followup.Booking, lead followup.Lead, at time.Time) foresight {
+func foresee(e *environment, b followup.Booking, facts followup.Facts, at time.Time) foresight {
+	r := e.Rules
 	plan := r.ExplainPlan(&b, at)
 	f := foresight{
 		BookingID: b.BookingID.String(), TenantID: b.TenantID.String(), At: at,
-		Call: standing(b.Task), Advice: r.Advice(b, at), Plan: reasonsOf(plan),
+		Call: standing(b.Task), Advice: r.Advice(b, at), Plan: reasonsOf(plan, b.Task),
+		Time: e.Database.Times.Explain(b.When), Objection: orNull(objection(r, facts.Lead)), Agent: agentOf(r.Agent(b, facts.Agents)),
 	}
 	planned := plan.Decision.Effect == followup.Arm
 	if planned {
@@ -131,19 +138,66 @@ func foresee(r followup.Rules, b followup.Booking, lead followup.Lead, at time.T
 		if b.Task.DueAt.After(at) {
 			fires = b.Task.DueAt
 		}
-		admit := r.ExplainAdmit(&b, lead, ticket, fires)
-		f.Task = &taskForesight{Planned: planned, Revision: ticket.Revision, FiresAt: fires, reasons: reasonsOf(admit)}
+		admit := r.ExplainAdmit(&b, facts, ticket, fires)
+		f.Task = &taskForesight{Planned: planned, Revision: ticket.Revision, FiresAt: fires, reasons: reasonsOf(admit, b.Task)}
 	}
 	return f
 }
 
-func reasonsOf(e followup.Explanation) reasons {
+// objection says why a lead is not called, "" if it may be.
+func objection(r followup.Rules, lead followup.Lead) string {
+	switch {
+	case lead.Excluded == followup.LeadDeleted:
+		return "LAD has deleted it"
+	case lead.Excluded == followup.LeadArchived:
+		return "LAD has archived it"
+	case lead.Excluded != "":
+		return "it is marked not to be called"
+	case lead.Twin:
+		return "another booking calls it for the same minute"
+	case r.MaxCalls.N > 0 && lead.Calls >= r.MaxCalls.N:
+		return fmt.Sprintf("it has had %s in %s (FOLLOWUP_MAX_CALLS_PER_LEAD)", plural(lead.Calls, "call"), span(r.MaxCalls.Per))
+	case lead.Number == "":
+		return lead.NumberProblem
+	default:
+		return ""
+	}
+}
+
+// agentView is the agent of a call, for machines. Its number is masked.
+type agentView struct {
+	ID      *int64 `json:"id"` // null: there is none
+	From    string `json:"from,omitempty"`
+	Why     string `json:"why,omitempty"`
+	Problem string `json:"problem,omitempty"`
+}
+
+func agentOf(c followup.Choice) agentView {
+	return agentView{ID: orNull(c.ID), From: mask.Phone(c.From), Why: c.Why, Problem: c.Problem}
+}
+
+// cells are the agent, its number, and why.
+func (a agentView) cells() []string {
+	if a.ID == nil {
+		return []string{"none", "-", a.Problem}
+	}
+	from := a.From
+	if from == "" {
+		from = "the voice service's own"
+	}
+	return []string{strconv.FormatInt(*a.ID, 10), from, a.Why}
+}
+
+func reasonsOf(e followup.Explanation, before followup.Task) reasons {
 	d := e.Decision
 	out := reasons{Rule: string(d.Rule), Effect: string(d.Effect), Sentence: sentence(d)}
+	if d.Effect == followup.Update && d.Next == before {
+		out.Sentence = "it stays as it is, and the sweep notes its time"
+	}
 	for _, a := range e.Asked {
 		out.Asked = append(out.Asked, askedRule{Rule: string(a.Rule), Fits: a.Fits, Question: a.Rule.Question()})
 	}
-	if d.Effect == followup.Update || d.Effect == followup.Arm || d.Effect == followup.Dial {
+	if d.Effect != followup.None && d.Effect != followup.Wait {
 		out.Becomes = &taskView{
 			TaskStatus: string(d.Next.Status), TaskReason: orNull(string(d.Next.Reason)),
 			TaskRevision: d.Next.Revision, TaskScheduledAt: orNull(d.Next.DueAt),
@@ -167,14 +221,26 @@ func sentence(d followup.Decision) string {
 		return "the lead is called"
 	case followup.Wait:
 		return "nothing yet: Cloud Tasks sends the task again later"
+	case followup.Queue:
+		return "it waits for its turn under VOICE_AGENT_LIMIT, until " + moment(d.Next.DueAt)
 	default:
 		return "nothing is changed"
 	}
 }
 
 func (f foresight) print(w io.Writer) error {
-	fmt.Fprintf(w, "Booking %s at %s, %s: %s.\n\nWhat would an event or the sweep make of it?\n",
-		f.BookingID, moment(f.At), f.Call, f.Advice)
+	fmt.Fprintf(w, "Booking %s at %s, %s: %s.\nTime: %s\n", f.BookingID, moment(f.At), f.Call, f.Advice, printable(f.Time))
+	if f.Objection == nil {
+		fmt.Fprintln(w, "Lead: may be called")
+	} else {
+		fmt.Fprintf(w, "Lead: is not called: %s\n", printable(*f.Objection))
+	}
+	if agent := f.Agent.cells(); f.Agent.ID == nil {
+		fmt.Fprintf(w, "Agent: none: %s\n", agent[2])
+	} else {
+		fmt.Fprintf(w, "Agent: %s (%s), calling from %s\n", agent[0], agent[2], agent[1])
+	}
+	fmt.Fprintln(w, "\nWhat would an event or the sweep make of it?")
 	err := f.Plan.print(w)
 	switch {
 	case f.Task == nil:

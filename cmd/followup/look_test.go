@@ -97,7 +97,7 @@ func TestWordsThatNameNothingAreRefusedBeforeAnythingIsOpened(t *testing.T) {
 		{"retry --tenant " + a, "say which bookings"},
 		{"retry --tenant " + a + " " + b, "booking: "},
 		{"retry --tenant " + a + " " + uuid.NewString() + " --reason rejected", "not both"},
-		{"retry --tenant " + a + " --reason expired", "want one of rejected, not_started, by_operator"},
+		{"retry --tenant " + a + " --reason expired", "want one of rejected, not_started, misconfigured, by_operator, lead_deleted"},
 		{"cancel --reason not_started", "--tenant ID"},
 		{"cancel --tenant " + a + " --status executed", "want one of pending, scheduled"},
 		{"resolve --tenant " + a + " " + uuid.NewString(), "--called or --not-called"},
@@ -132,24 +132,24 @@ func TestShowTellsEverythingAndWhatCanBeDone(t *testing.T) {
 		"  followup retry --tenant "+tenantA()+" "+id(b)+"\n", "  followup explain --tenant ")
 	s.shows(map[string]string{
 		"call": "failed/rejected", "revision": "3", "attempts": "1", "call due": moment(b.ScheduledAt),
-		"last error": "402: not enough credits", "key": b.Key(), "task": "-",
+		"last error": "402: not enough credits", "key": b.Key(), "task": "-", "time": followup.Times{}.Explain(b.When), "source": "voice_agent",
 	})
 	if strings.Contains(s.out.String(), "followup cancel") {
 		t.Errorf("offers what would be refused:\n%s", s.out.String())
 	}
 	for state, want := range map[followup.Reason][]string{
 		followup.Rejected: {"retry"}, followup.NotStarted: {"retry", "cancel"},
-		followup.OutcomeUnknown: {"resolve --called", "resolve --not-called"}, followup.Expired: {},
+		followup.OutcomeUnknown: {"resolve --called", "resolve --not-called"}, followup.Expired: {}, followup.Misconfigured: {"retry"},
 	} {
 		var view shown
 		b := d.failed(state, soon(), ago(time.Minute))
 		d.run("show", "--tenant", tenantA(), id(b), "--json").want(0).json(&view)
-		if diff := cmp.Diff(want, view.Accepts); diff != "" || view.ID != id(b) || *view.IdempotencyKey != b.Key() {
+		if diff := cmp.Diff(want, view.Accepts); diff != "" || view.Time == "" || view.ID != id(b) || *view.IdempotencyKey != b.Key() {
 			t.Errorf("%s: %+v (-want +got):\n%s", state, view, diff)
 		}
 	}
 	elsewhere := d.failed(followup.Rejected, soon(), ago(time.Minute))
-	d.Change(elsewhere.Ref, "scheduled_at = scheduled_at + interval '1 day', booking_type = NULL, status = NULL, assigned_user_id = NULL")
+	d.Change(elsewhere.Ref, "scheduled_at = scheduled_at + interval '1 day', booking_type = '', status = '', assigned_user_id = NULL")
 	d.run("show", "--tenant", tenantA(), id(elsewhere)).want(0, "no call will be made as it stands").shows(map[string]string{
 		"type": "-", "status in LAD": "-", "assigned user": "-", "key": b.Key()[:len("followup:")+36] + ":" + id(elsewhere) + ":" +
 			elsewhere.ScheduledAt.Format("2006-01-02T15:04:05.000Z") + " (of another time)",

@@ -103,10 +103,18 @@ func (f *migrateFlags) status(cmd *cobra.Command, _ []string) error {
 	return f.connected(cmd, func(ctx context.Context, conn *pgx.Conn, schemas []string) error {
 		table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "SCHEMA\tMIGRATION\tSTATE\tMISSING")
+		var without []string
 		for _, schema := range schemas {
 			statuses, err := migrations.Status(ctx, conn, schema)
 			if err != nil {
 				return fmt.Errorf("schema %s: %w", schema, err)
+			}
+			optional, err := migrations.Optional(ctx, conn, schema)
+			if err != nil {
+				return fmt.Errorf("schema %s: %w", schema, err)
+			}
+			if len(optional) > 0 {
+				without = append(without, fmt.Sprintf("%s: LAD does without, which is allowed: %s\n", schema, strings.Join(optional, ", ")))
 			}
 			for _, s := range statuses {
 				missing := strings.Join(s.Missing, ", ")
@@ -116,7 +124,11 @@ func (f *migrateFlags) status(cmd *cobra.Command, _ []string) error {
 				fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", schema, s.Name, s.State(), missing)
 			}
 		}
-		return table.Flush()
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		_, err := io.WriteString(cmd.OutOrStdout(), strings.Join(without, ""))
+		return err
 	})
 }
 

@@ -19,7 +19,7 @@ func newLAD(t *testing.T, schemas ...string) (databaseURL string) {
 	databaseURL = newDatabase(t)
 	conn := connect(t, databaseURL)
 	for _, schema := range schemas {
-		if err := ladschema.Create(t.Context(), conn, schema, ladschema.Bare); err != nil {
+		if err := ladschema.Create(t.Context(), conn, schema, ladschema.Dump); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -41,9 +41,10 @@ DUE → DIAL is from the moment a call was due (its time less FOLLOWUP_LEAD_TIME
 or when it was booked, if that was later) to the claim after which it was
 dialled; a call that was tried several times counts with its last attempt.
 ON TIME is the share dialled within --within, of those that were dialled or
-should have been by now: what was cancelled or could not be dialled at all, for
-want of a number, does not count. A booking that LAD moved to an earlier time
-after its call counts by its new time.
+should have been by now (MISSED). WAITING have a later slot, under VOICE_AGENT_LIMIT
+or outside business hours; NOT CALLED have ended without a call, for a reason of
+their own, which OUTCOMES names. Neither counts as missed. A booking that LAD moved
+to an earlier time after its call counts by its new time.
 
 INSERT → ENQUEUE is from the booking's insert to its first task. The row does
 not keep that moment, so it takes the functions' log, with --log-file ("-" is
@@ -66,13 +67,15 @@ left out of it: they are meant to wait.`,
 
 // tenantReport is the report of one tenant, as --json prints it.
 type tenantReport struct {
-	TenantID string  `json:"tenantId"`
-	Due      int     `json:"due"`
-	Dialled  int     `json:"dialled"`
-	OnTime   int     `json:"onTime"`
-	Missed   int     `json:"missed"`
-	Percent  *int    `json:"onTimePercent"` // null if there was nothing to be on time for
-	DialLag  *lagged `json:"dueToDialSeconds"`
+	TenantID  string  `json:"tenantId"`
+	Due       int     `json:"due"`
+	Dialled   int     `json:"dialled"`
+	OnTime    int     `json:"onTime"`
+	Missed    int     `json:"missed"`
+	Waiting   int     `json:"waiting"`
+	NotCalled int     `json:"notCalled"`
+	Percent   *int    `json:"onTimePercent"` // null if there was nothing to be on time for
+	DialLag   *lagged `json:"dueToDialSeconds"`
 	// Enqueue is null without a log, or if the log says nothing of this tenant.
 	Enqueue  *lagged        `json:"insertToEnqueueSeconds"`
 	Outcomes []outcomeCount `json:"outcomes"`
@@ -138,7 +141,7 @@ func (f *reportFlags) report(ctx context.Context, env *environment, tenant uuid.
 	if err != nil {
 		return tenantReport{}, err
 	}
-	r := tenantReport{TenantID: tenant.String(), Due: db.Due, Dialled: db.Dialled, OnTime: db.OnTime, Missed: db.Missed,
+	r := tenantReport{TenantID: tenant.String(), Due: db.Due, Dialled: db.Dialled, OnTime: db.OnTime, Missed: db.Missed, Waiting: db.Waiting, NotCalled: db.NotCalled,
 		Outcomes: make([]outcomeCount, 0, len(db.Outcomes))}
 	if expected := db.Dialled + db.Missed; expected > 0 {
 		percent := 100 * db.OnTime / expected // rounded down: 100 % is all of them
@@ -219,7 +222,7 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 }
 
 func (f *reportFlags) print(w io.Writer, reports []tenantReport) error {
-	header := []string{"TENANT", "DUE", "DIALLED", "ON TIME", "MISSED", "DUE → DIAL p50", "p95", "p99"}
+	header := []string{"TENANT", "DUE", "DIALLED", "ON TIME", "MISSED", "WAITING", "NOT CALLED", "DUE → DIAL p50", "p95", "p99"}
 	if f.logFile != "" {
 		header = append(header, "INSERT → ENQUEUE p50", "p95", "p99")
 	}
@@ -230,7 +233,7 @@ func (f *reportFlags) print(w io.Writer, reports []tenantReport) error {
 		if r.Percent != nil {
 			onTime = strconv.Itoa(*r.Percent) + " %"
 		}
-		row := []string{r.TenantID, strconv.Itoa(r.Due), strconv.Itoa(r.Dialled), onTime, strconv.Itoa(r.Missed)}
+		row := []string{r.TenantID, strconv.Itoa(r.Due), strconv.Itoa(r.Dialled), onTime, strconv.Itoa(r.Missed), strconv.Itoa(r.Waiting), strconv.Itoa(r.NotCalled)}
 		row = append(row, r.DialLag.cells()...)
 		if f.logFile != "" {
 			row = append(row, r.Enqueue.cells()...)

@@ -29,11 +29,12 @@ func TestAReportSaysHowPunctualTheCallsWereAndHowTheyEnded(t *testing.T) {
 	d.calledAt(due, 90*time.Second)
 	d.calledAt(ago(30*time.Hour), time.Second) // before the window
 	d.Insert(functiontest.Seed{At: due, Task: followup.Task{Status: followup.Failed, Reason: followup.Expired, Revision: 1}})
+	d.Insert(functiontest.Seed{At: due, Task: followup.Task{Status: followup.Cancelled, Reason: followup.LeadDeleted, Revision: 1}})
 
 	d.run("report", "--tenant", tenantA()).want(0,
-		"DUE → DIAL p50", tenantA()+"  4    3        50 %     1       2s              1m30s  1m30s  3 executed, 1 failed/expired",
+		"DUE → DIAL p50", tenantA()+"  5    3        50 %     1       0        1           2s              1m30s  1m30s  3 executed, 1 cancelled/lead_deleted, 1 failed/expired",
 		"due in the last 24h; on time: dialled within 1m", "insert → enqueue is left out")
-	d.run("report", "--tenant", tenantA(), "--within", "2m", "--since", "40h").want(0, "5    4        80 %")
+	d.run("report", "--tenant", tenantA(), "--within", "2m", "--since", "40h").want(0, "6    4        80 %")
 	d.run("report", "--tenant", tenantB()).want(0, tenantB()+"  0    0        -")
 	d.run("report", "--tenant", uuid.NewString()).want(0, "  0    0        -")
 
@@ -44,7 +45,7 @@ func TestAReportSaysHowPunctualTheCallsWereAndHowTheyEnded(t *testing.T) {
 		t.Fatalf("%d tenants: %s", len(all), s.out.String())
 	}
 	a, b := all[0], all[1]
-	if a.TenantID != tenantA() || a.Due != 4 || *a.Percent != 50 || a.DialLag.Count != 3 || a.DialLag.P50 != 2 || a.DialLag.Max != 90 || a.Enqueue != nil || len(a.Outcomes) != 2 {
+	if a.TenantID != tenantA() || a.Due != 5 || a.NotCalled != 1 || a.Waiting != 0 || *a.Percent != 50 || a.DialLag.Count != 3 || a.DialLag.P50 != 2 || a.DialLag.Max != 90 || a.Enqueue != nil || len(a.Outcomes) != 3 {
 		t.Errorf("%+v", a)
 	}
 	if b.TenantID != tenantB() || b.Due != 0 || b.Percent != nil || b.DialLag != nil {

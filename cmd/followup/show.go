@@ -40,7 +40,7 @@ shown.`,
 			if err != nil {
 				return err
 			}
-			return printBooking(cmd, out, e.Rules, b, now)
+			return printBooking(cmd, out, e, b, now)
 		},
 	}
 	tenantFlag(cmd, &tenant)
@@ -63,14 +63,16 @@ func readBooking(ctx context.Context, e *environment, ref followup.Ref) (followu
 // shown is what show prints for machines.
 type shown struct {
 	bookingView
+	Time    string   `json:"time"` // how scheduledAt came about
 	Advice  string   `json:"advice"`
 	Accepts []string `json:"accepts"` // commands that would be accepted now
 }
 
-func printBooking(cmd *cobra.Command, out output, r followup.Rules, b followup.Booking, now time.Time) error {
-	view := shown{bookingView: viewOf(r, b), Advice: r.Advice(b, now), Accepts: accepted(r, b, now)}
+func printBooking(cmd *cobra.Command, out output, e *environment, b followup.Booking, now time.Time) error {
+	r := e.Rules
+	view := shown{bookingView: viewOf(r, b), Time: e.Database.Times.Explain(b.When), Advice: r.Advice(b, now), Accepts: accepted(r, b, now)}
 	w := cmd.OutOrStdout()
-	if err := out.print(w, view, nil, describeBooking(r, b)); err != nil || out.json {
+	if err := out.print(w, view, nil, describeBooking(r, b, view.Time)); err != nil || out.json {
 		return err
 	}
 	fmt.Fprintf(w, "\nIt stands so: %s.\n", view.Advice)
@@ -102,7 +104,7 @@ func accepted(r followup.Rules, b followup.Booking, now time.Time) []string {
 	return verbs
 }
 
-func describeBooking(r followup.Rules, b followup.Booking) [][]string {
+func describeBooking(r followup.Rules, b followup.Booking, when string) [][]string {
 	t := b.Task
 	deleted := "no"
 	if b.Deleted {
@@ -125,6 +127,8 @@ func describeBooking(r followup.Rules, b followup.Booking) [][]string {
 		{"deleted", deleted},
 		{"created", moment(b.CreatedAt)},
 		{"scheduled for", moment(b.ScheduledAt)},
+		{"time", when},
+		{"source", orDash(b.When.Source)},
 		{"call due", moment(due(r, b))},
 		{"call", standing(t)},
 		{"planned for", moment(t.PlannedFor)},

@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 )
 
 func newSmoke() *cobra.Command {
-	var tenant, bookingType string
+	var tenant, user, bookingType string
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "smoke",
@@ -35,8 +37,10 @@ gets its call: a deployment is tried from end to end, and nobody is rung. No eve
 is published, so that the next sweep has to find it.
 
 It works with the functions' settings and the login of the owner of LAD's tables
-(DATABASE_URL), and refuses a tenant that is not VOICE_AGENT_CANARY_TENANT. The
-canary has a lead of its own with a made-up number.
+(DATABASE_URL), and refuses a tenant that is not VOICE_AGENT_CANARY_TENANT. That
+tenant needs a voice agent in LAD, and a user, to whom LAD assigns leads: it is the
+one of some other lead of the tenant, or --user. Each smoke test makes a lead of its
+own with a made-up number.
 
 It prints what becomes of the booking, and exits with 0 once it is executed on the
 stub. Otherwise it says why, cancels the booking, and exits with 1.`,
@@ -57,10 +61,11 @@ stub. Otherwise it says why, cancels the booking, and exits with 1.`,
 			defer func() { err = errors.Join(err, closeAll()) }()
 			ctx, cancel := context.WithTimeoutCause(cmd.Context(), timeout, fmt.Errorf("the canary was not called within %v", timeout))
 			defer cancel()
-			return smoke(ctx, cmd.OutOrStdout(), e, tenant, bookingType)
+			return smoke(ctx, cmd.OutOrStdout(), e, tenant, user, bookingType)
 		},
 	}
 	tenantFlag(cmd, &tenant)
+	cmd.Flags().StringVar(&user, "user", "", "the `id` of the tenant's user to whom the lead is assigned (default: another lead's)")
 	cmd.Flags().StringVar(&bookingType, "type", "follow_up", "the booking's `type`, one of FOLLOWUP_BOOKING_TYPES")
 	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Minute, "how long the call may take from now")
 	return cmd
@@ -85,15 +90,29 @@ func checkCanary(ctx context.Context, tenant string) error {
 	return nil
 }
 
-func smoke(ctx context.Context, out io.Writer, e *environment, tenant, bookingType string) error {
+func smoke(ctx context.Context, out io.Writer, e *environment, tenant, user, bookingType string) error {
 	id, err := parseTenant(tenant)
+	if err != nil {
+		return err
+	}
+	assigned, err := parseUser(user)
 	if err != nil {
 		return err
 	}
 	if e.Rules.Paused.Covers(id) {
 		return errors.New("FOLLOWUP_PAUSED covers the canary: nothing is dialled for it")
 	}
-	ref, err := e.DB.BookCanary(ctx, id, bookingType, e.Rules.LeadTime+smokeDue)
+	agents, err := e.DB.Agents(ctx, id)
+	if err != nil {
+		return err
+	}
+	if choice := e.Rules.Agent(followup.Booking{}, agents); choice.ID == 0 {
+		return fmt.Errorf("the canary could not be called: %s: give it an agent in LAD, as any tenant has one", choice.Problem)
+	}
+	ref, err := e.DB.BookCanary(ctx, id, assigned, bookingType, e.Rules.LeadTime+smokeDue)
+	if errors.Is(err, tenantdb.ErrNoUser) {
+		return fmt.Errorf("%w: give --user the id of a user of this tenant in LAD, or make a lead that is assigned to one", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -107,6 +126,18 @@ func smoke(ctx context.Context, out io.Writer, e *environment, tenant, bookingTy
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), smokeRead)
 	defer cancel()
 	return errors.Join(failed, c.explain(ctx), e.DB.CancelCanary(ctx, ref))
+}
+
+// parseUser reads --user; "" is none.
+func parseUser(s string) (uuid.NullUUID, error) {
+	if s == "" {
+		return uuid.NullUUID{}, nil
+	}
+	id, err := followup.ParseID(s)
+	if err != nil {
+		return uuid.NullUUID{}, usageError{fmt.Errorf("--user: %w", err)}
+	}
+	return uuid.NullUUID{UUID: id, Valid: true}, nil
 }
 
 // canary is a booking that is watched.
@@ -186,10 +217,10 @@ func (c *canary) explain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lead, err := c.DB.Lead(ctx, b)
+	facts, err := c.DB.Facts(ctx, b, c.Rules)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(c.out)
-	return foresee(c.Rules, b, lead, now).print(c.out)
+	return foresee(c.environment, b, facts, now).print(c.out)
 }

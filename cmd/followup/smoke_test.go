@@ -40,12 +40,12 @@ func TestTheStubTakesACallAtAnyPathWithoutCredentialsAndCannotBeToldToMisbehave(
 	url := startStub(t)
 	type callAnswer struct {
 		Data struct {
-			CallID string `json:"call_id"`
+			JobID string `json:"job_id"`
 		}
 	}
 	call := func(path string) (status int, answer callAnswer) {
 		t.Helper()
-		r, err := http.NewRequest(http.MethodPost, url+path, strings.NewReader(`{"voice_id":"default","to_number":"+12025550100","booking_id":"aaaaaaaa-0000-4000-8000-00000000000b"}`))
+		r, err := http.NewRequest(http.MethodPost, url+path, strings.NewReader(`{"voice_id":"default","agent_id":7,"to_number":"+12025550100","booking_id":"aaaaaaaa-0000-4000-8000-00000000000b"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,8 +63,10 @@ func TestTheStubTakesACallAtAnyPathWithoutCredentialsAndCannotBeToldToMisbehave(
 		return got.StatusCode, answer
 	}
 	for _, path := range []string{voiceagent.StartCallPath, "/calls/start-call"} {
-		if status, answer := call(path); status != http.StatusOK || !strings.HasPrefix(answer.Data.CallID, stubCallPrefix) {
+		if status, answer := call(path); status != http.StatusOK || !strings.HasPrefix(answer.Data.JobID, stubCallPrefix) {
 			t.Errorf("%s: answered %d %+v", path, status, answer)
+		} else if get(t, url+"/some/path/"+answer.Data.JobID, &answer); !strings.HasPrefix(answer.Data.JobID, stubCallPrefix) {
+			t.Errorf("%s: asked about its job, it answers %+v", path, answer)
 		}
 	}
 	r, err := stacktest.Client.Post(url+voiceagent.BehaviourPath, "application/json", strings.NewReader(`{"behaviour":"hang"}`))

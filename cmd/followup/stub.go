@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,8 @@ that is not set, and ends on SIGTERM.
 
 A POST to any path is a call, since VOICE_AGENT_START_CALL_PATH may name any. A
 GET of ` + voiceagent.CallsPath + ` lists the calls since it was started, their numbers
-masked. The id of each begins with "` + stubCallPrefix + `".
+masked; a GET of any other path is a question about the job that it ends in. The ids
+of jobs and calls begin with "` + stubCallPrefix + `".
 
 It checks no credentials: run it where somebody else does, as Cloud Run does for a
 private service.`,
@@ -89,11 +91,15 @@ func stubHandler(log *slog.Logger) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
+	at := func(to func(string) string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			other := r.Clone(r.Context())
+			other.URL.Path = to(r.URL.Path)
+			agent.ServeHTTP(w, other)
+		}
+	}
 	mux.Handle("GET "+voiceagent.CallsPath, agent)
-	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
-		call := r.Clone(r.Context())
-		call.URL.Path = voiceagent.StartCallPath
-		agent.ServeHTTP(w, call)
-	})
+	mux.HandleFunc("GET /", at(func(asked string) string { return voiceagent.JobPath + path.Base(asked) }))
+	mux.HandleFunc("POST /", at(func(string) string { return voiceagent.StartCallPath }))
 	return mux, nil
 }

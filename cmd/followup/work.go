@@ -8,6 +8,7 @@ import (
 
 	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 var changeHeader = []string{"BOOKING", "DUE", "WAS", "NOW", "RESULT", "DETAIL"}
@@ -92,11 +93,16 @@ func (w *work) carryOut(ctx context.Context) {
 			continue
 		}
 		it.now = b
-		if it.result == resultMoved {
+		if it.result == resultMoved && it.detail == movedMeanwhile {
 			it.detail += ": " + w.Rules.Advice(*b, now)
 		}
 	}
 }
+
+// duplicateMinute: LAD has a unique index on a lead's pending and scheduled bookings.
+const duplicateMinute = "another booking of this lead holds this minute: move this one to another time, or cancel that one first"
+
+const movedMeanwhile = "it has moved meanwhile, and nothing was done"
 
 // apply stores the change if the row is as it was seen, and brings row and task
 // to what the rules then say.
@@ -105,12 +111,20 @@ func (w *work) apply(ctx context.Context, it *item) {
 	log := w.log.With("tenant_id", ref.TenantID.String(), "booking_id", ref.BookingID.String(), "rule", string(d.Rule))
 	stored, err := w.DB.Update(ctx, it.seen, d.Next)
 	switch {
+	case errors.Is(err, tenantdb.ErrDuplicate):
+		it.result, it.detail = resultRefused, duplicateMinute
+		log.InfoContext(ctx, "an operator's change was refused: LAD's index keeps the minute for another booking", "event", "operator_refused")
+		return
+	case errors.Is(err, tenantdb.ErrLocked):
+		it.result, it.detail = resultMoved, "somebody else holds its row, and nothing was done: try again"
+		log.InfoContext(ctx, "an operator's change met a lock", "event", "operator_too_late")
+		return
 	case err != nil:
 		it.result, it.detail = resultFailed, err.Error()
 		log.ErrorContext(ctx, "an operator's change failed", "event", "operator_failed", "error", err)
 		return
 	case !stored:
-		it.result, it.detail = resultMoved, "it has moved meanwhile, and nothing was done"
+		it.result, it.detail = resultMoved, movedMeanwhile
 		log.InfoContext(ctx, "an operator's change came too late: the row had moved", "event", "operator_too_late")
 		return
 	}

@@ -118,8 +118,8 @@ func (m mortalStore) Update(ctx context.Context, seen followup.Booking, next fol
 	return stored, err
 }
 
-func (m mortalStore) Admit(ctx context.Context, ref followup.Ref, decide func(*followup.Booking, followup.Lead, time.Time) followup.Decision) (tenantdb.Admission, error) {
-	a, err := m.DB.Admit(ctx, ref, decide)
+func (m mortalStore) Admit(ctx context.Context, ref followup.Ref, rules followup.Rules, decide tenantdb.Decide) (tenantdb.Admission, error) {
+	a, err := m.DB.Admit(ctx, ref, rules, decide)
 	m.seam.live()
 	return a, err
 }

@@ -162,8 +162,8 @@ func (r *run) loseClaim() {
 	lost := http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		task := r.row(r.t, r.ref).Task
 		ticket := followup.Ticket{Key: task.Key, Revision: task.Revision, TaskName: task.Name}
-		_, err := r.DB.Admit(context.Background(), r.ref, func(b *followup.Booking, lead followup.Lead, now time.Time) followup.Decision {
-			return r.rules.Admit(b, lead, ticket, now)
+		_, err := r.DB.Admit(context.Background(), r.ref, r.rules, func(b *followup.Booking, facts followup.Facts, now time.Time) followup.Decision {
+			return r.rules.Admit(b, facts, ticket, now)
 		})
 		claimed <- err
 		<-req.Context().Done()

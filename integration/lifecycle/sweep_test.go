@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
@@ -86,8 +85,8 @@ func TestAClaimWhoseProcessDiedIsHeldOnceItsLeaseIsOver(t *testing.T) {
 			w.purge()
 			w.clock.Advance(time.Minute)
 			// A process claims the booking and is gone.
-			a, err := w.DB.Admit(t.Context(), ref, func(b *followup.Booking, lead followup.Lead, now time.Time) followup.Decision {
-				return w.rules.Admit(b, lead, ticket, now)
+			a, err := w.DB.Admit(t.Context(), ref, w.rules, func(b *followup.Booking, facts followup.Facts, now time.Time) followup.Decision {
+				return w.rules.Admit(b, facts, ticket, now)
 			})
 			if err != nil || a.Decision.Effect != followup.Dial {
 				t.Fatalf("claim: %+v, %v", a.Decision, err)
@@ -97,22 +96,6 @@ func TestAClaimWhoseProcessDiedIsHeldOnceItsLeaseIsOver(t *testing.T) {
 			w.pass(10*time.Minute, time.Minute)
 			w.want(ref, c.status, c.reason, c.calls)
 		})
-	}
-}
-
-func TestARefusedCallIsTriedAgainUntilItIsTooLate(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	ref := w.book(time.Minute)
-	w.agent.Must(voiceagent.Behaviour{Match: voiceagent.Match{BookingID: ref.BookingID.String()}, Kind: voiceagent.Status, Status: 403})
-	w.pass(23*time.Hour, 10*time.Minute)
-	w.want(ref, followup.Failed, followup.NotStarted, 0)
-	w.pass(2*time.Hour, 10*time.Minute)
-	w.want(ref, followup.Failed, followup.Expired, 0)
-	posts := w.agent.PostsRead(ref.BookingID.String())
-	w.pass(24*time.Hour, time.Hour)
-	if after := w.agent.PostsRead(ref.BookingID.String()); after != posts {
-		t.Errorf("%d calls were tried after the booking had expired", after-posts)
 	}
 }
 

@@ -167,10 +167,10 @@ func (w *world) lad(ref followup.Ref, set string, args ...any) {
 	}
 }
 
-// moveTo reschedules the booking.
+// moveTo reschedules a booking whose timezone is UTC, as book's are.
 func (w *world) moveTo(ref followup.Ref, at time.Time) {
 	w.t.Helper()
-	w.lad(ref, `scheduled_at = $3`, at)
+	w.lad(ref, `scheduled_at = $3`, at.UTC())
 }
 
 // pass lets time go by, with a sweep after every step, and one at its end.

@@ -195,8 +195,8 @@ func (r *run) sweep() {
 // loseClaim is an instance that ends between its claim and the call.
 func (r *run) loseClaim(d *delivery) (claimed bool) {
 	r.t.Helper()
-	a, err := r.DB.Admit(context.Background(), d.ref, func(b *followup.Booking, lead followup.Lead, now time.Time) followup.Decision {
-		return r.rules.Admit(b, lead, d.ticket, now)
+	a, err := r.DB.Admit(context.Background(), d.ref, r.rules, func(b *followup.Booking, facts followup.Facts, now time.Time) followup.Decision {
+		return r.rules.Admit(b, facts, d.ticket, now)
 	})
 	r.must(err)
 	if a.Decision.Effect != followup.Dial {

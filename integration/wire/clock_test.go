@@ -22,7 +22,8 @@ var ownClock = map[string]string{
 	"functions/schedule/sweep.go":   "how long a sweep took",
 	"functions/schedule/handler.go": "the age of a tick; one that is dropped in error is followed by another",
 	"pkg/tenantdb/directory.go":     "how long an answer of the registry is believed",
-	"pkg/voiceagent/client.go":      "a Retry-After that names a date",
+	"pkg/voiceagent/client.go":      "a Retry-After that names a date, and when business hours begin",
+	"pkg/voiceagent/contract.go":    "from when to when a token for LAD's backend is valid",
 }
 
 // A machine's clock cannot be turned in a test. What would go wrong if it jumped

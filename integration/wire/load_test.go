@@ -46,15 +46,18 @@ func (l *load) book(n int) {
 	now := l.clock.Now()
 	for i := range n {
 		ref := followup.Ref{TenantID: []uuid.UUID{tenantdbtest.TenantA, tenantdbtest.TenantB}[i%2], BookingID: uuid.New()}
-		lead := uuid.New()
+		zone := []string{"GST", "UTC", "America/New_York"}[i%3]
+		due := followup.Times{}.Wall(now.Add(time.Duration(i)*pace).Truncate(time.Millisecond), zone)
+		lead, user := uuid.New(), tenantdbtest.User(ref.TenantID)
 		for _, statement := range []struct {
 			sql  string
 			args []any
 		}{
-			{`INSERT INTO ` + l.schema + `.leads (id, tenant_id, first_name, phone) VALUES ($1, $2, 'Ada', '+4915112345678')`, []any{lead, ref.TenantID}},
-			{`INSERT INTO ` + l.schema + `.lead_bookings (id, tenant_id, lead_id, booking_type, scheduled_at, created_at, status)
-				VALUES ($1, $2, $3, 'follow_up', $4, $5, 'scheduled')`,
-				[]any{ref.BookingID, ref.TenantID, lead, now.Add(time.Duration(i) * pace).Truncate(time.Millisecond), now}},
+			{`INSERT INTO ` + l.schema + `.users (id, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, []any{user, ref.TenantID}},
+			{`INSERT INTO ` + l.schema + `.leads (id, tenant_id, first_name, phone, assigned_user_id) VALUES ($1, $2, 'Ada', '+4915112345678', $3)`, []any{lead, ref.TenantID, user}},
+			{`INSERT INTO ` + l.schema + `.lead_bookings (id, tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone, created_at, status)
+				VALUES ($1, $2, $3, 'follow_up', 'voice_agent', $4, $5, $6, 'scheduled')`,
+				[]any{ref.BookingID, ref.TenantID, lead, due, zone, now}},
 		} {
 			eventually(l.t, "book", func() error {
 				_, err := l.owner.Exec(context.Background(), statement.sql, statement.args...)

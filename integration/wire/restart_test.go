@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"lad.internal/followup/internal/ladschema"
+	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/postgres"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/migrations"
@@ -93,10 +95,15 @@ func startOwnServer(t *testing.T) *ownServer {
 		GRANT CREATE ON DATABASE postgres TO lad_owner;
 		SET ROLE lad_owner`)
 	if err == nil {
-		err = ladschema.Create(t.Context(), admin, tenantdbtest.SharedSchema, ladschema.Bare)
+		err = ladschema.Create(t.Context(), admin, tenantdbtest.SharedSchema, ladschema.Default...)
 	}
 	if err == nil {
 		err = migrations.Up(t.Context(), admin, tenantdbtest.SharedSchema, migrations.Options{})
+	}
+	for _, tenant := range []uuid.UUID{tenantdbtest.TenantA, tenantdbtest.TenantB} {
+		if err == nil {
+			err = lad.SeedAgent(t.Context(), admin, tenantdbtest.SharedSchema, tenant.String(), tenantdbtest.Agent(tenant))
+		}
 	}
 	if err == nil {
 		_, err = admin.Exec(t.Context(), `RESET ROLE`)

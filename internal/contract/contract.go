@@ -23,9 +23,29 @@ import (
 
 // The operations of the document.
 const (
-	ExecuteFollowUp = "executeFollowUp"
-	StartCall       = "startCall"
+	ExecuteFollowUp  = "executeFollowUp"
+	StartCall        = "startCall"
+	GetJob           = "getJob"
+	ServiceStartCall = "serviceStartCall"
+	ServiceGetJob    = "serviceGetJob"
 )
+
+// AgentOperation is the operation of a request to the voice agent at the contracts'
+// own paths, "" if it is none.
+func AgentOperation(r *http.Request) string {
+	path, backend := strings.CutPrefix(r.URL.Path, "/api/voice-agent")
+	switch {
+	case path == "/calls/start-call" && backend:
+		return StartCall
+	case path == "/calls/start-call":
+		return ServiceStartCall
+	case strings.HasPrefix(path, "/calls/job/") && backend:
+		return GetJob
+	case strings.HasPrefix(path, "/calls/job/"):
+		return ServiceGetJob
+	}
+	return ""
+}
 
 // Exchange is a request and its answer, as they went over the wire.
 type Exchange struct {
@@ -98,8 +118,11 @@ func (d *Document) CheckAnswer(operation string, e Exchange) error {
 	return nil
 }
 
-// bookingPath is the one path with a parameter.
-var bookingPath = regexp.MustCompile(`/bookings/([^/]*)/execute-followup$`)
+// The paths with a parameter.
+var (
+	bookingPath = regexp.MustCompile(`/bookings/([^/]*)/execute-followup$`)
+	jobPath     = regexp.MustCompile(`/job/([^/]*)$`)
+)
 
 func (d *Document) input(operation string, e Exchange) (*openapi3filter.RequestValidationInput, error) {
 	route := d.route(operation)
@@ -111,6 +134,9 @@ func (d *Document) input(operation string, e Exchange) (*openapi3filter.RequestV
 	params := map[string]string{"bookingId": "00000000-0000-0000-0000-000000000000"} // at another path it is not read
 	if m := bookingPath.FindStringSubmatch(r.URL.Path); m != nil {
 		params["bookingId"] = m[1]
+	}
+	if m := jobPath.FindStringSubmatch(r.URL.Path); m != nil {
+		params["job_id"] = m[1]
 	}
 	return &openapi3filter.RequestValidationInput{
 		Request: r, Route: route, PathParams: params,

@@ -30,9 +30,9 @@ func startCall(change func(http.Header), body string) contract.Exchange {
 	return contract.Exchange{Request: r, RequestBody: []byte(body)}
 }
 
-func TestARequestThatIsNotAsDocumentedIsFound(t *testing.T) {
+func TestRequest(t *testing.T) {
 	t.Parallel()
-	const good = `{"voice_id":"default","to_number":"+971501234567","idempotency_key":"` + key + `"}`
+	const good = `{"voice_id":"default","to_number":"+971501234567","agent_id":7,"idempotency_key":"` + key + `"}`
 	for name, c := range map[string]struct {
 		change func(http.Header)
 		body   string
@@ -44,6 +44,8 @@ func TestARequestThatIsNotAsDocumentedIsFound(t *testing.T) {
 			h.Set("X-Frontend-ID", "f")
 			h.Set("X-API-Key", "k")
 		}, good, ""},
+		"a token":              {func(h http.Header) { h.Del("X-Internal-Service-Secret"); h.Set("Authorization", "Bearer t") }, good, ""},
+		"no agent":             {func(http.Header) {}, strings.Replace(good, `"agent_id":7,`, "", 1), "agent_id"},
 		"half an API key":      {func(h http.Header) { h.Del("X-Internal-Service-Secret"); h.Set("X-Frontend-ID", "f") }, good, "X-API-Key"},
 		"no credentials":       {func(h http.Header) { h.Del("X-Internal-Service-Secret") }, good, "X-Internal-Service-Secret"},
 		"no tenant":            {func(h http.Header) { h.Del("X-Tenant-Id") }, good, "X-Tenant-Id"},
@@ -58,7 +60,62 @@ func TestARequestThatIsNotAsDocumentedIsFound(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsNotAsDocumentedIsFound(t *testing.T) {
+func TestServiceRequest(t *testing.T) {
+	t.Parallel()
+	const good = `{"voice_id":"default","to_number":"+971501234567","agent_id":7}`
+	for body, want := range map[string]string{good: "", strings.Replace(good, "}", `,"booking_id":"`+id+`"}`, 1): "booking_id"} {
+		err := document(t).CheckRequest(contract.ServiceStartCall, startCall(func(http.Header) {}, body))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", body, err, want)
+		}
+	}
+}
+
+func TestJob(t *testing.T) {
+	t.Parallel()
+	for path, c := range map[string]struct{ operation, want string }{
+		"/api/voice-agent/calls/job/j_1":   {contract.GetJob, ""},
+		"/calls/job/j_1":                   {contract.ServiceGetJob, ""},
+		"/calls/job/" + "j.1":              {contract.ServiceGetJob, "job_id"},
+		"/api/voice-agent/calls/start-job": {"", ""},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://agent.example"+path, nil)
+		r.Header = http.Header{"X-Tenant-Id": {id}, "X-Internal-Service-Secret": {"s"}}
+		if got := contract.AgentOperation(r); got != c.operation {
+			t.Errorf("%s is %q, want %q", path, got, c.operation)
+		}
+		if c.operation == "" {
+			continue
+		}
+		err := document(t).CheckRequest(c.operation, contract.Exchange{Request: r})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", path, err, c.want)
+		}
+	}
+	for path, want := range map[string]string{"/calls/start-call": contract.ServiceStartCall, "/api/voice-agent/calls/start-call": contract.StartCall} {
+		if got := contract.AgentOperation(httptest.NewRequest(http.MethodPost, "http://agent.example"+path, nil)); got != want {
+			t.Errorf("%s is %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestJobAnswer(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodGet, "http://agent.example/calls/job/j", nil)
+	for body, want := range map[string]string{
+		`{"job_id":"j","status":"pending","results":[{"to_number":"+971501234567","status":"pending","call_log_id":null}],"error":null}`: "",
+		`{"job_id":"j","status":"running","results":[{"call_log_id":"c"}]}`:                                                              "",
+		`{"job_id":"j","status":"running","results":{}}`:                                                                                 "results",
+	} {
+		err := document(t).CheckAnswer(contract.ServiceGetJob, contract.Exchange{Request: r, Status: 200,
+			Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(body)})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", body, err, want)
+		}
+	}
+}
+
+func TestAnswer(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		status int
@@ -88,7 +145,7 @@ func TestAnAnswerThatIsNotAsDocumentedIsFound(t *testing.T) {
 	}
 }
 
-func TestAnOperationThatIsNotDocumentedIsRefused(t *testing.T) {
+func TestUnknownOperation(t *testing.T) {
 	t.Parallel()
 	e := contract.Exchange{Request: httptest.NewRequest(http.MethodPost, "http://function.example/", nil)}
 	if err := document(t).CheckRequest("hangUp", e); err == nil || !strings.Contains(err.Error(), "hangUp") {

@@ -31,8 +31,9 @@ func documented(t testing.TB, agent http.Handler) http.Handler {
 			agent.ServeHTTP(w, r)
 			return
 		}
+		operation := contract.AgentOperation(r)
 		e := contract.Exchange{Request: r, RequestBody: body}
-		if err := document.CheckRequest(contract.StartCall, e); err != nil {
+		if err := document.CheckRequest(operation, e); err != nil {
 			t.Error(err)
 		}
 		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
@@ -41,7 +42,7 @@ func documented(t testing.TB, agent http.Handler) http.Handler {
 			return // a body that a test has chosen
 		}
 		e.Status, e.Header, e.Body = answer.status, answer.Header(), answer.body.Bytes()
-		if err := document.CheckAnswer(contract.StartCall, e); err != nil {
+		if err := document.CheckAnswer(operation, e); err != nil {
 			t.Error(err)
 		}
 	})

@@ -45,12 +45,14 @@ func At(url string) tenantdbtest.Option {
 type Seed struct {
 	Tenant   uuid.UUID
 	Type     string
-	At       time.Time // scheduled_at
+	At       time.Time // the instant of scheduled_at
+	Timezone string    // default: UTC
 	Created  time.Time // default: an hour before At, or now if that is earlier
 	Status   string
 	Deleted  bool
 	NoPhone  bool
-	Metadata string // JSON
+	Metadata string    // JSON
+	LeadID   uuid.UUID // default: a lead of its own
 	Task     followup.Task
 }
 
@@ -58,8 +60,7 @@ type Seed struct {
 // time, planned for that time.
 const CurrentKey = "current"
 
-// Insert inserts a booking with a lead of its own, and returns it as the
-// functions read it.
+// Insert inserts a booking, and returns it as the functions read it.
 func (d *Database) Insert(s Seed) followup.Booking {
 	d.t.Helper()
 	now := time.Now()
@@ -77,19 +78,24 @@ func (d *Database) Insert(s Seed) followup.Booking {
 		s.Task.Key = "" // known once the row has an id
 	}
 	row := tenantdbtest.Row{
-		Tenant: s.Tenant, Type: s.Type, ScheduledAt: s.At, CreatedAt: s.Created,
+		Tenant: s.Tenant, Type: s.Type, ScheduledAt: s.At, Timezone: s.Timezone, CreatedAt: s.Created,
 		Status: followup.BookingStatus(s.Status), Deleted: s.Deleted, Task: s.Task,
 		Lead: tenantdbtest.Lead{FirstName: "Ada", LastName: "Lovelace", Phone: "+4915112345678", Note: "wants to hear of the engine"},
 	}
 	if s.NoPhone {
 		row.Lead.Phone = ""
 	}
+	row.Columns = map[string]any{}
 	if s.Metadata != "" {
-		row.Columns = map[string]any{"metadata": s.Metadata}
+		row.Columns["metadata"] = s.Metadata
+	}
+	if s.LeadID != uuid.Nil {
+		row.Columns["lead_id"] = s.LeadID
 	}
 	ref := d.Fixture.Insert(d.t, row)
 	if key == CurrentKey {
-		d.Change(ref, "planned_for = scheduled_at, idempotency_key = $1", d.Row(ref).Key())
+		b := d.Row(ref)
+		d.Change(ref, "planned_for = $1, idempotency_key = $2", b.ScheduledAt, b.Key())
 	}
 	return d.Row(ref)
 }
@@ -109,12 +115,14 @@ func (d *Database) Row(ref followup.Ref) followup.Booking {
 	return b
 }
 
-// Lock holds a booking's row locked until the function it returns is called.
-func (d *Database) Lock(ref followup.Ref) (release func()) {
+// Lock holds bookings' rows locked until the function it returns is called.
+func (d *Database) Lock(refs ...followup.Ref) (release func()) {
 	d.t.Helper()
 	tx, err := d.Owner.Begin(d.t.Context())
-	if err == nil {
-		_, err = tx.Exec(d.t.Context(), "SELECT FROM "+d.Schema(ref.TenantID)+".lead_bookings WHERE id = $1 FOR UPDATE", ref.BookingID)
+	for _, ref := range refs {
+		if err == nil {
+			_, err = tx.Exec(d.t.Context(), "SELECT FROM "+d.Schema(ref.TenantID)+".lead_bookings WHERE id = $1 FOR UPDATE", ref.BookingID)
+		}
 	}
 	if err != nil {
 		d.t.Fatal(err)

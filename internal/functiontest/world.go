@@ -36,6 +36,14 @@ func Rules() followup.Rules {
 	}
 }
 
+// Facts are those of a lead with a number, of a tenant with an agent.
+func Facts() followup.Facts {
+	return followup.Facts{
+		Lead:   followup.Lead{FirstName: "Ada", LastName: "Lovelace", Number: "+4915112345678"},
+		Agents: followup.Agents{Known: true, List: []followup.Agent{{ID: 7}}},
+	}
+}
+
 // Tasks is a Cloud Tasks server with the functions' queue, and their client.
 type Tasks struct {
 	*cloudtasks.Running
@@ -120,12 +128,17 @@ type Agent struct {
 }
 
 // NewAgent starts a stand-in that behaves.
-func NewAgent(t testing.TB, deduplicate bool) *Agent {
+func NewAgent(t testing.TB, deduplicate bool, change ...func(*agentserver.Options)) *Agent {
 	t.Helper()
-	server, err := agentserver.New(agentserver.Options{Logger: slog.New(slog.DiscardHandler), Secret: Secret, Deduplicate: deduplicate})
+	options := agentserver.Options{Logger: slog.New(slog.DiscardHandler), Secret: Secret, Deduplicate: deduplicate}
+	for _, c := range change {
+		c(&options)
+	}
+	server, err := agentserver.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(server.Close)
 	listening := httptest.NewServer(documented(t, server))
 	t.Cleanup(listening.Close)
 	return &Agent{Server: server, URL: listening.URL, t: t}

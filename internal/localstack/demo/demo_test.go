@@ -36,7 +36,7 @@ func TestEveryBookingOfTheDemoEndsAsItShould(t *testing.T) {
 			t.Errorf("%s: %s, and yet it was claimed at %v", r.Name, r.Happened, r.Called)
 		}
 	}
-	if len(results) != 10 || len(tenants) != 2 || called != 4 {
+	if len(results) != 16 || len(tenants) != 2 || called != 6 {
 		t.Errorf("%d bookings of %d tenants, %d of them called: is the whole script played?", len(results), len(tenants), called)
 	}
 }

@@ -22,7 +22,8 @@ import (
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
 
-// Two tenants share a schema, as in LAD's development; one has its own, whose name needs quoting.
+// Two tenants share a schema, as in LAD's development; one has its own, whose name needs quoting and
+// whose times have a time zone.
 const (
 	tenantA = "aaaaaaaa-0000-4000-8000-000000000001"
 	tenantB = "bbbbbbbb-0000-4000-8000-000000000002"
@@ -40,8 +41,8 @@ var tables = postgrestest.Template{Key: "lad", Setup: func(ctx context.Context, 
 		return err
 	}
 	defer conn.Close(ctx)
-	for _, schema := range []string{shared, own} {
-		if err := ladschema.Create(ctx, conn, schema, ladschema.Bare); err != nil {
+	for schema, parts := range map[string][]string{shared: ladschema.Default, own: {ladschema.Dump, ladschema.Timestamptz, ladschema.Own001}} {
+		if err := ladschema.Create(ctx, conn, schema, parts...); err != nil {
 			return err
 		}
 		if err := migrations.Up(ctx, conn, schema, migrations.Options{}); err != nil {
@@ -54,6 +55,7 @@ var tables = postgrestest.Template{Key: "lad", Setup: func(ctx context.Context, 
 // bundle is a backend with its database, and what it has published.
 type bundle struct {
 	*httptest.Server
+	lad  *lad.Server
 	conn *pgx.Conn
 	url  string // of the database
 
@@ -78,6 +80,7 @@ func setup(t *testing.T, change func(*lad.Options)) *bundle {
 		t.Fatal(err)
 	}
 	t.Cleanup(backend.Close)
+	b.lad = backend
 	b.Server = httptest.NewServer(backend)
 	t.Cleanup(b.Server.Close)
 	if b.conn, err = pgx.Connect(t.Context(), b.url); err != nil {
@@ -165,7 +168,7 @@ func value[T any](t *testing.T, b *bundle, schema, sql string, args ...any) T {
 	t.Helper()
 	var v T
 	err := pgx.BeginFunc(t.Context(), b.conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(t.Context(), "SET LOCAL search_path = "+pgx.Identifier{schema}.Sanitize()); err != nil {
+		if _, err := tx.Exec(t.Context(), "SET LOCAL timezone = 'UTC'; SET LOCAL search_path = "+pgx.Identifier{schema}.Sanitize()); err != nil {
 			return err
 		}
 		return tx.QueryRow(t.Context(), sql, args...).Scan(&v)

@@ -26,9 +26,9 @@ func TestABookingIsStoredInItsTenantsSchemaAndThenPublished(t *testing.T) {
 			id := b.create(t, tenant)
 			row := value[string](t, b, schema, `
 				SELECT concat_ws(' ', tenant_id, lead_id, assigned_user_id, booking_type, status, task_status, is_deleted,
-					to_char(scheduled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'))
+					scheduled_at::timestamp, timezone, booking_source)
 				FROM lead_bookings WHERE id = $1`, id)
-			if want := strings.Join([]string{tenant, leadID, userID, "auto_followup scheduled pending f 2030-01-31 09:30:00.123"}, " "); row != want {
+			if want := strings.Join([]string{tenant, leadID, userID, "auto_followup scheduled pending f 2030-01-31 13:30:00.123 GST voice_agent"}, " "); row != want {
 				t.Errorf("the row is\n%s, want\n%s", row, want)
 			}
 			want := []string{fmt.Sprintf(`{"type":"booking.created","tenantId":%q,"bookingId":%q}`, tenant, id)}
@@ -107,11 +107,11 @@ func TestThePhoneOfALead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, nil)
-			for _, phone := range tt.bookings {
+			for day, phone := range tt.bookings {
 				if phone == "" {
 					phone = `"x":0`
 				}
-				b.create(t, tenantA, phone)
+				b.create(t, tenantA, phone, fmt.Sprintf(`"scheduledAt":"2030-01-0%dT00:00:00Z"`, day+1))
 			}
 			got := value[*string](t, b, shared, "SELECT phone FROM leads WHERE tenant_id = $1 AND id = $2", tenantA, leadID)
 			if !tt.want(got) {
@@ -140,6 +140,9 @@ func TestAChangeIsStoredAnsweredAndPublished(t *testing.T) {
 		{`{"status":"confirmed"}`, "confirmed", "2030-01-31T09:30:00.123Z", lad.BookingUpdated},
 		{`{"status":"cancelled"}`, "cancelled", "2030-01-31T09:30:00.123Z", lad.BookingCancelled},
 		{`{"status":"pending","scheduledAt":"2031-05-01T12:00:00Z"}`, "pending", "2031-05-01T12:00:00Z", lad.BookingUpdated},
+		{`{"timezone":"UTC"}`, "scheduled", "2030-01-31T13:30:00.123Z", lad.BookingUpdated},
+		{`{"timezone":"Asia/Kolkata","scheduledAt":"2031-05-01T12:00:00Z"}`, "scheduled", "2031-05-01T12:00:00Z", lad.BookingUpdated},
+		{`{"wall":"2031-05-01T12:00:00"}`, "scheduled", "2031-05-01T08:00:00Z", lad.BookingUpdated},
 	}
 	for _, tt := range tests {
 		t.Run(tt.body, func(t *testing.T) {
@@ -168,7 +171,7 @@ func TestABookingIsShownAsItIs(t *testing.T) {
 	b := setup(t, nil)
 	id := b.create(t, tenantA)
 	path := lad.BookingsPath + "/" + id
-	fresh := fmt.Sprintf(`{"id":%q,"tenantId":%q,"status":"scheduled","scheduledAt":"2030-01-31T09:30:00.123Z","taskStatus":"pending",`+
+	fresh := fmt.Sprintf(`{"id":%q,"tenantId":%q,"status":"scheduled","scheduledAt":"2030-01-31T09:30:00.123Z","wall":"2030-01-31T13:30:00.123","timezone":"GST","taskStatus":"pending",`+
 		`"taskReason":null,"taskRevision":0,"executionAttempts":0,"claimedAt":null,"executedAt":null,"callId":null,"lastExecutionError":null}`+"\n", id, tenantA)
 	if got := b.do(t, http.MethodGet, path, "", as(strings.ToUpper(tenantA))); got.status != http.StatusOK || got.text != fresh {
 		t.Errorf("GET answered %d %s, want %s", got.status, got.text, fresh)

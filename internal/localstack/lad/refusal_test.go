@@ -71,6 +71,11 @@ func TestWhatCannotBeMeantIsRefusedAndChangesNothing(t *testing.T) {
 		{"a new booking with such a status", "POST", lad.BookingsPath, with("status", `"Scheduled"`), as(tenantA), 400, "invalid_field"},
 		{"a time of creation that is none", "POST", lad.BookingsPath, with("createdAt", `"yesterday"`), as(tenantA), 400, "invalid_field"},
 		{"metadata that are no object", "POST", lad.BookingsPath, with("metadata", `[1]`), as(tenantA), 400, "invalid_field"},
+		{"a zone that the stand-in cannot read", "POST", lad.BookingsPath, with("timezone", `"Dubai"`), as(tenantA), 400, "invalid_field"},
+		{"no zone to write an instant in", "POST", lad.BookingsPath, with("timezone", "null"), as(tenantA), 400, "invalid_field"},
+		{"an unknown writer", "POST", lad.BookingsPath, with("writer", `"ruby"`), as(tenantA), 400, "invalid_field"},
+		{"a wall clock that is none", "POST", lad.BookingsPath, with("wall", `"six"`), as(tenantA), 400, "invalid_value"},
+		{"a second booking of the lead for the minute", "POST", lad.BookingsPath, body(), as(tenantA), 409, "conflict"},
 		{"a phone that is no text", "POST", lad.BookingsPath, with("phone", `5550100`), as(tenantA), 400, "invalid_field"},
 	}
 	for _, tt := range tests {

@@ -136,7 +136,7 @@ func (c casefile) checkExecuted() {
 		c.violated(NeverCalled, "executed, but the voice agent has no call with the key %s", key)
 	}
 	for _, call := range c.calls {
-		if c.row.callID == call.CallID {
+		if call.Is(c.row.callID) {
 			return
 		}
 	}

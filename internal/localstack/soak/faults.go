@@ -49,6 +49,7 @@ type faults struct {
 	stopped atomic.Bool
 
 	lostTasks, doubledTasks, lostEvents, doubledEvents atomic.Int64
+	writtenBack, locked                                atomic.Int64 // rows, by LAD
 
 	mu       sync.Mutex
 	kills    []kill // of ExecuteFollowUp

@@ -114,7 +114,7 @@ func (j *judge) violated(ref followup.Ref, kind Kind, format string, args ...any
 }
 
 const rowsSQL = `
-SELECT id, scheduled_at, task_status, COALESCE(task_reason, ''), COALESCE(idempotency_key, ''),
+SELECT id, ` + dueSQL + `, task_status, COALESCE(task_reason, ''), COALESCE(idempotency_key, ''),
 	COALESCE(claimed_at, '0001-01-01 00:00:00Z'), COALESCE(executed_at, '0001-01-01 00:00:00Z'), COALESCE(call_id, '')
 FROM %s.lead_bookings WHERE tenant_id = $1`
 
@@ -141,6 +141,7 @@ func (r *run) judge(ctx context.Context) (*Report, error) {
 	report.Deliveries = FaultCount{
 		LostTasks: int(r.faults.lostTasks.Load()), DoubledTasks: int(r.faults.doubledTasks.Load()),
 		LostEvents: int(r.faults.lostEvents.Load()), DoubledEvents: int(r.faults.doubledEvents.Load()),
+		WrittenBack: int(r.faults.writtenBack.Load()), Locked: int(r.faults.locked.Load()),
 	}
 	return report, nil
 }

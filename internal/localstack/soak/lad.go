@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"lad.internal/followup/internal/localstack/lad"
@@ -87,15 +88,21 @@ type columns struct {
 	dues                []time.Time
 }
 
-const insertSQL = `
-WITH lead AS (
-	INSERT INTO %[1]s.leads (id, tenant_id, first_name, last_name, phone)
-	SELECT lead_id, tenant_id, 'Alex', 'Example', '+12025550123'
-	FROM unnest($1::uuid[], $2::uuid[]) AS new (tenant_id, lead_id)
-)
-INSERT INTO %[1]s.lead_bookings (id, tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone, status)
-SELECT id, tenant_id, lead_id, 'follow_up', 'soak', due, 'UTC', 'scheduled'
+// What LAD writes: Dubai's clock, without a zone. One after the other, since LAD's
+// trigger looks for the lead. The tenant's user has the tenant's id.
+const (
+	insertUsersSQL = `INSERT INTO %s.users (id, tenant_id) SELECT DISTINCT tenant_id, tenant_id FROM unnest($1::uuid[]) AS new (tenant_id)
+ON CONFLICT (id) DO NOTHING`
+	insertLeadsSQL = `INSERT INTO %s.leads (id, tenant_id, first_name, last_name, phone, assigned_user_id)
+SELECT lead_id, tenant_id, 'Alex', 'Example', '+12025550123', tenant_id
+FROM unnest($1::uuid[], $2::uuid[]) AS new (tenant_id, lead_id)`
+	insertBookingsSQL = `INSERT INTO %s.lead_bookings (id, tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone, status)
+SELECT id, tenant_id, lead_id, 'follow_up', 'voice_agent', due AT TIME ZONE 'Asia/Dubai', 'GST', 'scheduled'
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[]) AS new (tenant_id, lead_id, id, due)`
+)
+
+// dueSQL is the instant of such a row.
+const dueSQL = `(scheduled_at AT TIME ZONE 'Asia/Dubai')`
 
 // bookBatch makes the bookings of these numbers and tells of them, as LAD does:
 // after the COMMIT.
@@ -123,13 +130,23 @@ func (r *run) bookBatch(ctx context.Context, group *errgroup.Group, from, to int
 		r.expect(b.due)
 	}
 	for schema, c := range bySchema {
-		if _, err := r.pool.Exec(ctx, fmt.Sprintf(insertSQL, schema), c.tenants, c.leads, c.ids, c.dues); err != nil {
+		rows := &pgx.Batch{} // which is a transaction
+		rows.Queue(fmt.Sprintf(insertUsersSQL, schema), c.tenants)
+		rows.Queue(fmt.Sprintf(insertLeadsSQL, schema), c.tenants, c.leads)
+		rows.Queue(fmt.Sprintf(insertBookingsSQL, schema), c.tenants, c.leads, c.ids, c.dues)
+		if err := r.pool.SendBatch(ctx, rows).Close(); err != nil {
 			return fmt.Errorf("insert bookings: %w", err)
 		}
 	}
 	for _, b := range batch {
 		if b.change != none {
 			group.Go(func() error { return r.change(ctx, b) })
+		}
+		if b.writeBack {
+			group.Go(func() error { return r.writeBack(ctx, b) })
+		}
+		if b.locked > 0 {
+			group.Go(func() error { return r.lock(ctx, b) })
 		}
 	}
 	return r.publishAll(ctx, batch)
@@ -169,7 +186,7 @@ func (r *run) publish(ctx context.Context, kind string, s spec) error {
 const (
 	// The claim that RETURNING sees is the last one before this change, since
 	// both lock the row.
-	changeSQL = `UPDATE %s.lead_bookings SET status = $3, scheduled_at = $4, updated_at = now()
+	changeSQL = `UPDATE %s.lead_bookings SET status = $3, scheduled_at = $4::timestamptz AT TIME ZONE 'Asia/Dubai', updated_at = now()
 		WHERE tenant_id = $1 AND id = $2 RETURNING claimed_at`
 	clockSQL = `SELECT clock_timestamp()`
 )
@@ -209,4 +226,36 @@ func (r *run) change(ctx context.Context, b made) error {
 		return nil
 	}
 	return r.publish(ctx, kind, b.spec)
+}
+
+// writeBackSQL is LAD's generic update: all task columns that it knows, as they
+// were before this system saw the row.
+const writeBackSQL = `UPDATE %s.lead_bookings SET task_status = 'pending', task_name = NULL, task_scheduled_at = NULL,
+	executed_at = NULL, execution_attempts = 0, last_execution_error = NULL, idempotency_key = NULL, updated_at = now()
+	WHERE tenant_id = $1 AND id = $2`
+
+func (r *run) writeBack(ctx context.Context, b made) error {
+	if err := r.wait(ctx, time.Until(b.due.Add(b.writtenAt))); err != nil {
+		return err
+	}
+	if _, err := r.pool.Exec(ctx, fmt.Sprintf(writeBackSQL, r.schemas[b.ref.TenantID]), b.ref.TenantID, b.ref.BookingID); err != nil {
+		return fmt.Errorf("write booking %s back: %w", b.ref, err)
+	}
+	r.faults.writtenBack.Add(1)
+	return nil
+}
+
+// lock holds the booking's row around its time, as a bulk update of LAD's does.
+func (r *run) lock(ctx context.Context, b made) error {
+	if err := r.wait(ctx, time.Until(b.due.Add(-100*time.Millisecond))); err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
+		sql := fmt.Sprintf("SELECT FROM %s.lead_bookings WHERE tenant_id = $1 AND id = $2 FOR UPDATE", r.schemas[b.ref.TenantID])
+		if _, err := tx.Exec(ctx, sql, b.ref.TenantID, b.ref.BookingID); err != nil {
+			return fmt.Errorf("lock booking %s: %w", b.ref, err)
+		}
+		r.faults.locked.Add(1)
+		return r.wait(ctx, b.locked)
+	})
 }

@@ -19,6 +19,9 @@ const (
 	moveShare   = 0.03
 	// quietShare is of the changes: no event tells of them.
 	quietShare = 0.5
+	// LAD writes all of its task columns back as it read them before, or holds the row.
+	writeBackShare = 0.05
+	lockShare      = 0.02
 )
 
 // When things happen to a booking, each spread evenly.
@@ -27,6 +30,9 @@ const (
 	// A change comes around the booking's time, mostly before.
 	minChange, maxChange = -4 * time.Second, time.Second
 	minMove, maxMove     = 8 * time.Second, 12 * time.Second // how far it is moved
+	// A write-back comes before, during or after the call.
+	minWriteBack, maxWriteBack = -500 * time.Millisecond, 2 * time.Second
+	minLock, maxLock           = 200 * time.Millisecond, 2 * time.Second
 )
 
 // change is what LAD does to a booking after it was made.
@@ -73,6 +79,10 @@ type spec struct {
 	moved   time.Duration // from its time to the new one
 	quiet   bool
 
+	writeBack bool
+	writtenAt time.Duration // from its time
+	locked    time.Duration // for how long LAD holds the row; 0: not at all
+
 	// agent is how the voice agent misbehaves; nil means it does not.
 	agent *voiceagent.Behaviour
 	// end is where the follow-up stops if LAD changes nothing and no process dies.
@@ -96,7 +106,8 @@ var misbehaviours = []misbehaviour{
 	{voiceagent.Behaviour{Kind: voiceagent.Slow, DelayMS: 1500, Times: 1}, executed},
 	{voiceagent.Behaviour{Kind: voiceagent.Truncate, Times: 1}, executed},
 	{voiceagent.Behaviour{Kind: voiceagent.Body, Body: "<html>accepted</html>", Times: 1}, executed},
-	{voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusTooManyRequests, Times: 2}, executed},
+	{voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusTooManyRequests, RetryAfter: new(1), Times: 2}, executed},
+	{voiceagent.Behaviour{Kind: voiceagent.DispatchFail, Times: 1}, unknown},
 	{voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusServiceUnavailable, RetryAfter: new(1), Times: 1}, executed},
 	{voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusPaymentRequired, Times: 1}, rejected},
 }
@@ -130,6 +141,12 @@ func (p plan) booking(i int) spec {
 		m := misbehaviours[dice.IntN(len(misbehaviours))]
 		m.BookingID = s.ref.BookingID.String()
 		s.agent, s.end = &m.Behaviour, m.end
+	}
+	s.writtenAt = between(dice, minWriteBack, maxWriteBack)
+	// An end without a call that is written over is a wish to call after all.
+	s.writeBack = dice.Float64() < writeBackShare && s.end != rejected
+	if hold := between(dice, minLock, maxLock); dice.Float64() < lockShare {
+		s.locked = hold
 	}
 	return s
 }

@@ -37,8 +37,9 @@ type Report struct {
 // KillCount counts SIGKILLs by the function that died of them.
 type KillCount struct{ Schedule, Execute int }
 
-// FaultCount counts the deliveries that were disturbed.
-type FaultCount struct{ LostTasks, DoubledTasks, LostEvents, DoubledEvents int }
+// FaultCount counts the deliveries that were disturbed, and the rows that LAD wrote
+// back as it had read them earlier, or locked.
+type FaultCount struct{ LostTasks, DoubledTasks, LostEvents, DoubledEvents, WrittenBack, Locked int }
 
 // Lag says how long after their time the executed bookings were claimed for their
 // call. What a kill, a lost task or a busy signal has held up is in it.

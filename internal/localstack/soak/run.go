@@ -76,7 +76,7 @@ func (r *run) open(ctx context.Context) error {
 			`task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started'`,
 			`task_status = 'in_progress'`,
 		} {
-			counts = append(counts, `SELECT count(*), count(*) FILTER (WHERE task_status <> 'in_progress' AND scheduled_at < now() - interval '3 s')
+			counts = append(counts, `SELECT count(*), count(*) FILTER (WHERE task_status <> 'in_progress' AND `+dueSQL+` < now() - interval '3 s')
 				FROM `+schema+`.lead_bookings WHERE `+open)
 		}
 	}

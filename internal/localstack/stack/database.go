@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,9 @@ const (
 	// registryName is the table of tenant → schema, in a schema beside the
 	// tenants'.
 	registryName = "followup_dev.tenants"
+	// FirstAgent is the id of the first tenant's voice agent; each further tenant's
+	// is the next.
+	FirstAgent = 101
 	// connectTime bounds the wait for a database that was given.
 	connectTime = 10 * time.Second
 )
@@ -104,12 +108,15 @@ func (s *Stack) createTenants(ctx context.Context, ownerURL, appPassword string)
 		return fmt.Errorf("create the registry: %w", err)
 	}
 	prepared := map[string]bool{}
-	for _, t := range tenantsOf(s.options.Tenants) {
+	for i, t := range tenantsOf(s.options.Tenants) {
 		if !prepared[t.Schema] {
 			if err := s.createSchema(ctx, conn, t.Schema); err != nil {
 				return fmt.Errorf("create schema %s: %w", t.Schema, err)
 			}
 			prepared[t.Schema] = true
+		}
+		if err := lad.SeedAgent(ctx, conn, t.Schema, t.ID, FirstAgent+int64(i)); err != nil {
+			return err
 		}
 		if _, err := conn.Exec(ctx, registerSQL, t.ID, t.Schema); err != nil {
 			return fmt.Errorf("register tenant %s: %w", t.ID, err)
@@ -155,6 +162,9 @@ func tenantsOf(n int) []lad.Tenant {
 	return tenants
 }
 
+// switchOff is what the cut-over does to LAD's own way of announcing bookings.
+const switchOff = `ALTER TABLE lead_bookings DISABLE TRIGGER trigger_schedule_followup_cloud_task`
+
 // createSchema makes LAD's tables, where they are not yet, and what this system
 // adds to them.
 func (s *Stack) createSchema(ctx context.Context, conn *pgx.Conn, schema string) error {
@@ -164,7 +174,7 @@ func (s *Stack) createSchema(ctx context.Context, conn *pgx.Conn, schema string)
 		return err
 	}
 	if !there {
-		if err := ladschema.Create(ctx, conn, schema, ladschema.Bare); err != nil {
+		if err := ladschema.Create(ctx, conn, schema, append(slices.Clip(ladschema.Default), switchOff)...); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"lad.internal/followup/internal/httpjson"
 	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/voiceagent"
+	"lad.internal/followup/pkg/followup"
 )
 
 // listen takes the port before anything else is started: a port in use is the
@@ -66,6 +67,7 @@ func (s *Stack) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start LAD's stand-in: %w", err)
 	}
+	s.LAD = backend
 	s.onClose(func() error { backend.Close(); return nil })
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", notFound)
@@ -74,9 +76,10 @@ func (s *Stack) serve(ctx context.Context) error {
 	mux.Handle(lad.BookingsPath+"/", backend)
 	mux.Handle(lad.TenantsPath, backend)
 	if s.Agent != nil {
-		mux.Handle(voiceagent.StartCallPath, s.Agent)
-		mux.Handle(voiceagent.CallsPath, s.Agent)
-		mux.Handle(voiceagent.BehaviourPath, s.Agent)
+		for _, path := range []string{voiceagent.StartCallPath, voiceagent.JobPath, voiceagent.ServiceStartCallPath,
+			voiceagent.ServiceJobPath, voiceagent.CallsPath, voiceagent.BehaviourPath} {
+			mux.Handle(path, s.Agent)
+		}
 	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
@@ -116,17 +119,50 @@ func (s *Stack) index(w http.ResponseWriter, _ *http.Request) {
 }
 
 // startAgent makes the built-in voice agent. It is served with LAD's stand-in.
-func (s *Stack) startAgent(secret string) (url string, err error) {
+func (s *Stack) startAgent(secret, jwtSecret string) (url string, err error) {
 	if s.options.VoiceAgent != "" {
 		return strings.TrimSuffix(s.options.VoiceAgent, "/"), nil
+	}
+	var limit followup.Limit
+	if err := limit.UnmarshalText([]byte(s.setting("VOICE_AGENT_LIMIT", "off"))); err != nil {
+		return "", fmt.Errorf("read VOICE_AGENT_LIMIT: %w", err)
 	}
 	s.Agent, err = voiceagent.New(voiceagent.Options{
 		Logger:      s.options.Log,
 		Secret:      secret,
+		JWTSecret:   jwtSecret,
+		Limit:       agentLimit(limit),
+		Dispatched:  s.logCall,
 		Deduplicate: s.setting("VOICE_AGENT_IDEMPOTENT", "false") == "true",
 	})
 	if err != nil {
 		return "", fmt.Errorf("start the voice agent: %w", err)
 	}
+	s.onClose(func() error { s.Agent.Close(); return nil })
 	return s.URL, nil
+}
+
+// logCall writes LAD's log of a call before the stand-in dispatches it. Without an
+// entry the call has no id but its job's.
+func (s *Stack) logCall(c voiceagent.Call) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	id, err := s.LAD.LogCall(ctx, lad.Call{TenantID: c.TenantID, InitiatedBy: c.InitiatedBy, LeadID: c.LeadID, AgentID: c.AgentID, JobID: c.JobID})
+	if err != nil {
+		s.options.Log.Error("LAD's call log has no entry", "event", "call_log_failed", "tenant_id", c.TenantID, "booking_id", c.BookingID, "error", err)
+	}
+	return id
+}
+
+// agentLimit is what the stand-in holds the functions to: what they are told.
+func agentLimit(l followup.Limit) (limit voiceagent.Limit) {
+	for _, r := range l.Rates {
+		switch r.Per {
+		case time.Minute:
+			limit.PerMinute = r.N
+		case 5 * time.Second:
+			limit.PerFiveSeconds = r.N
+		}
+	}
+	return limit
 }

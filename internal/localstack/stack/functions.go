@@ -57,11 +57,12 @@ func (s *Stack) startFunctions(ctx context.Context) error {
 		return err
 	}
 	secret := s.setting("INTERNAL_SERVICE_SECRET", randomToken())
-	agentURL, err := s.startAgent(secret)
+	jwtSecret := s.setting("VOICE_AGENT_JWT_SECRET", randomToken())
+	agentURL, err := s.startAgent(secret, jwtSecret)
 	if err != nil {
 		return err
 	}
-	s.env = s.functionEnv(urls[0], agentURL, secret)
+	s.env = s.functionEnv(urls[0], agentURL, secret, jwtSecret)
 	env := append(slices.Clone(s.env), "PATH="+os.Getenv("PATH"))
 	log := &sharedWriter{w: s.options.FunctionLog}
 	s.execute = &function{name: execute, url: urls[0], program: program, env: env, output: &output{to: log}, log: s.options.Log}
@@ -78,7 +79,7 @@ func (s *Stack) startFunctions(ctx context.Context) error {
 
 // functionEnv is all that a function knows, as in its deployment: nothing of
 // this process's environment reaches it but what setting lets through.
-func (s *Stack) functionEnv(executeURL, agentURL, secret string) []string {
+func (s *Stack) functionEnv(executeURL, agentURL, secret, jwtSecret string) []string {
 	tasksAddr, issuer, certs := s.options.CloudTasks, s.setting("FOLLOWUP_OIDC_ISSUER", ""), s.setting("FOLLOWUP_OIDC_CERTS_URL", "")
 	if s.Tasks != nil {
 		tasksAddr, issuer, certs = s.Tasks.Addr, s.Tasks.Issuer, s.Tasks.CertsURL
@@ -92,6 +93,9 @@ func (s *Stack) functionEnv(executeURL, agentURL, secret string) []string {
 		"FOLLOWUP_EXECUTION_ENDPOINT":     executeURL + "/api/deals-pipeline/bookings/:id/execute-followup",
 		"VOICE_AGENT_BASE_URL":            agentURL,
 		"INTERNAL_SERVICE_SECRET":         secret,
+		"VOICE_AGENT_JWT_SECRET":          jwtSecret,
+		"VOICE_AGENT_JOB_AFTER":           "500ms", // the stand-in dispatches faster than that
+		"VOICE_AGENT_LIMIT":               "off",
 		"GCP_PROJECT_ID":                  s.setting("GCP_PROJECT_ID", project),
 		"GCP_LOCATION":                    s.setting("GCP_LOCATION", region),
 		"FOLLOWUP_QUEUE_NAME":             s.setting("FOLLOWUP_QUEUE_NAME", queueID),
@@ -121,6 +125,8 @@ var tunable = []string{
 	"VOICE_AGENT_START_CALL_PATH", "VOICE_AGENT_FRONTEND_ID", "VOICE_AGENT_API_KEY", "VOICE_AGENT_TIMEOUT",
 	"VOICE_AGENT_IDEMPOTENT", "DEFAULT_FOLLOW_UP_AGENT_ID", "TENANT_REGISTRY_TTL",
 	"DB_MAX_CONNS", "DB_LOCK_TIMEOUT", "DB_STATEMENT_TIMEOUT", "LOG_LEVEL",
+	"FOLLOWUP_TIME_MEANS", "FOLLOWUP_DEFAULT_TIMEZONE", "FOLLOWUP_DEFAULT_REGION", "FOLLOWUP_MAX_CALLS_PER_LEAD",
+	"VOICE_AGENT_LIMIT", "VOICE_AGENT_JOB_AFTER", "VOICE_AGENT_DISPATCH_FAILED", "VOICE_AGENT_CONTRACT", "VOICE_AGENT_JWT_TTL",
 	"FOLLOWUP_TRACES", "FOLLOWUP_TRACES_RATIO", "VOICE_AGENT_CANARY_TENANT", "VOICE_AGENT_CANARY_URL",
 }
 

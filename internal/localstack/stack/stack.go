@@ -84,6 +84,8 @@ type Stack struct {
 	// Tasks and Agent are nil where another one is used.
 	Tasks *cloudtasks.Running
 	Agent *voiceagent.Server
+	// LAD is LAD's backend, for what it does beyond its API.
+	LAD *lad.Server
 
 	options   Options
 	listener  net.Listener

@@ -1,6 +1,7 @@
 package voiceagent
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,13 +16,18 @@ type Kind string
 // The kinds, and whether they dial by themselves. Behaviour.Dialled makes the
 // others dial first.
 const (
-	Accept   Kind = "accept"   // dials, answers 200 in LAD's shape
-	Status   Kind = "status"   // answers Behaviour.Status
-	HangUp   Kind = "hang_up"  // reads, then closes the connection without an answer
-	Hang     Kind = "hang"     // never answers; ends when the client or the server gives up
-	Slow     Kind = "slow"     // dials, waits Behaviour.DelayMS, answers 200
-	Truncate Kind = "truncate" // dials, announces a longer body than it sends
-	Body     Kind = "body"     // dials, answers 200 (or Behaviour.Status) with Behaviour.Body
+	Accept       Kind = "accept"        // dials, answers as the contract says
+	DispatchFail Kind = "dispatch_fail" // answers so, too; then the job fails with Behaviour.Error
+	Status       Kind = "status"        // answers Behaviour.Status
+	HangUp       Kind = "hang_up"       // reads, then closes the connection without an answer
+	Hang         Kind = "hang"          // never answers; ends when the client or the server gives up
+	Slow         Kind = "slow"          // dials, waits Behaviour.DelayMS, answers as Accept
+	Truncate     Kind = "truncate"      // dials, announces a longer body than it sends
+	Body         Kind = "body"          // dials, answers 200 (or Behaviour.Status) with Behaviour.Body
+	SuccessFalse Kind = "success_false" // answers 200 {"success":false}
+	Closed       Kind = "closed"        // answers 403 with Behaviour.Hours: outside business hours
+	// UpgradeRequired answers 403 upgrade_required: the tenant lacks the feature.
+	UpgradeRequired Kind = "upgrade_required"
 )
 
 // Behaviour is what to do with the start-calls that match. It is the JSON of POST
@@ -38,6 +44,10 @@ type Behaviour struct {
 	Dialled    bool   `json:"dialled,omitempty"`    // dial before misbehaving
 	DelayMS    int    `json:"delayMs,omitempty"`
 	Body       string `json:"body,omitempty"`
+	// Error is the code of a job that fails; by default dispatch_failed.
+	Error string `json:"error,omitempty"`
+	// Hours are the business_hours of a Closed; by default LAD's.
+	Hours json.RawMessage `json:"hours,omitempty"`
 }
 
 // Match names start-calls by what they carry; what is empty matches everything.
@@ -56,13 +66,13 @@ func (m Match) covers(call Match) bool {
 
 func (b Behaviour) check() error {
 	switch b.Kind {
-	case Accept, HangUp, Hang, Slow, Truncate, Body:
+	case Accept, DispatchFail, HangUp, Hang, Slow, Truncate, Body, SuccessFalse, Closed, UpgradeRequired:
 	case Status:
 		if b.Status < 300 { // a 2xx says that it dialled
 			return errors.New(`behaviour "status" needs a status from 300 to 599: use body for an odd 2xx`)
 		}
 	default:
-		return fmt.Errorf("unknown behaviour %q: use accept, status, hang_up, hang, slow, truncate or body", b.Kind)
+		return fmt.Errorf("unknown behaviour %q: use accept, dispatch_fail, status, hang_up, hang, slow, truncate, body, success_false, closed or upgrade_required", b.Kind)
 	}
 	if b.Status != 0 && (b.Status < 200 || b.Status > 599) {
 		return fmt.Errorf("status %d is not between 200 and 599", b.Status)
@@ -84,6 +94,12 @@ type rules struct {
 func (s *Server) Behave(b Behaviour) error {
 	if err := b.check(); err != nil {
 		return err
+	}
+	if b.Error == "" {
+		b.Error = "dispatch_failed"
+	}
+	if b.Hours == nil {
+		b.Hours = json.RawMessage(ladHours)
 	}
 	s.rules.mu.Lock()
 	defer s.rules.mu.Unlock()
@@ -119,13 +135,14 @@ func (r *rules) next(call Match) Behaviour {
 }
 
 // behave answers one start-call.
-func (s *Server) behave(w http.ResponseWriter, r *http.Request, b Behaviour, call Call) {
+func (s *Server) behave(w http.ResponseWriter, r *http.Request, c contract, b Behaviour, call Call) {
+	var dialled *entry
 	switch b.Kind {
-	case Accept, Slow, Truncate, Body:
-		call = s.dial(call, b.Kind)
+	case Accept, DispatchFail, Slow, Truncate, Body:
+		dialled = s.dial(call, b)
 	default:
 		if b.Dialled {
-			call = s.dial(call, b.Kind)
+			dialled = s.dial(call, b)
 		}
 	}
 	if b.RetryAfter != nil {
@@ -133,7 +150,11 @@ func (s *Server) behave(w http.ResponseWriter, r *http.Request, b Behaviour, cal
 	}
 	switch b.Kind {
 	case Status:
-		refuseWith(w, b.Status)
+		message, known := messages[b.Status]
+		if !known {
+			message = http.StatusText(b.Status)
+		}
+		c.refuse(w, b.Status, message)
 	case HangUp:
 		panic(http.ErrAbortHandler) // net/http's way to close without an answer
 	case Hang:
@@ -141,43 +162,35 @@ func (s *Server) behave(w http.ResponseWriter, r *http.Request, b Behaviour, cal
 		panic(http.ErrAbortHandler)
 	case Slow:
 		if wait(r, time.Duration(b.DelayMS)*time.Millisecond) {
-			accept(w, call)
+			c.accept(w, s.book.accepted(dialled))
 		}
 	case Truncate:
 		w.Header().Set("Content-Length", "1000")
-		_, _ = w.Write([]byte(`{"success":true,"data":{"call_id":"`))
+		_, _ = w.Write([]byte(`{"success":true,"data":{"job_id":"`))
 	case Body:
 		w.WriteHeader(max(b.Status, http.StatusOK))
 		_, _ = w.Write([]byte(b.Body))
+	case SuccessFalse:
+		answer(w, http.StatusOK, map[string]any{"success": false})
+	case Closed:
+		answer(w, http.StatusForbidden, map[string]any{"success": false, "message": "Calls are allowed in business hours only", "business_hours": b.Hours})
+	case UpgradeRequired:
+		answer(w, http.StatusForbidden, map[string]any{"success": false, "error": "The tenant does not have this feature", "upgrade_required": true})
 	default:
-		accept(w, call)
+		c.accept(w, s.book.accepted(dialled))
 	}
 }
+
+// ladHours are the hours that LAD's backend has today, for all tenants.
+const ladHours = `{"start":"08:00","end":"22:00","timezone":"Asia/Dubai","allowed_days":["monday","tuesday","wednesday","thursday","friday"]}`
 
 // messages are LAD's reasons.
 var messages = map[int]string{
 	http.StatusBadRequest:          "missing or invalid fields",
 	http.StatusUnauthorized:        "invalid credentials",
 	http.StatusPaymentRequired:     "not enough credits",
-	http.StatusForbidden:           "outside business hours",
+	http.StatusForbidden:           "invalid token",
 	http.StatusInternalServerError: "failed to start the call",
-}
-
-func refuseWith(w http.ResponseWriter, status int) {
-	message, known := messages[status]
-	if !known {
-		message = http.StatusText(status)
-	}
-	refuse(w, status, message)
-}
-
-// accept answers in LAD's shape.
-func accept(w http.ResponseWriter, call Call) {
-	answer(w, http.StatusOK, map[string]any{
-		"success": true,
-		"message": "Call initiated",
-		"data":    map[string]any{"call_id": call.CallID},
-	})
 }
 
 // wait reports false when the client went away first.

@@ -3,27 +3,57 @@ package voiceagent
 import (
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
-// Call is one call that was dialled.
+// Call is one call that was accepted.
 type Call struct {
+	JobID string `json:"jobId"`
+	// CallID is the id of its entry in the call log, "" until it is dispatched.
 	CallID         string    `json:"callId"`
 	TenantID       string    `json:"tenantId"`
 	BookingID      string    `json:"bookingId"`
 	LeadID         string    `json:"leadId,omitempty"`
+	InitiatedBy    string    `json:"initiatedBy,omitempty"`
+	AgentID        int64     `json:"agentId,omitempty"`
+	FromNumber     string    `json:"fromNumber,omitempty"`
 	IdempotencyKey string    `json:"idempotencyKey"`
 	At             time.Time `json:"at"` // UTC
 	// Outcome is how its POST was answered: the Kind of the behaviour, Accept if
 	// there was none.
 	Outcome        Kind   `json:"outcome"`
 	ToNumberMasked string `json:"toNumberMasked"`
+
+	toNumber string // for Options.Dispatched, see ToNumber
+}
+
+// ToNumber is the number that is dialled. It is in no listing.
+func (c Call) ToNumber() string { return c.toNumber }
+
+// Is reports whether id is the call's: that of its job, or that of its entry in the
+// call log.
+func (c Call) Is(id string) bool { return id != "" && (id == c.JobID || id == c.CallID) }
+
+// entry is a call and its job.
+type entry struct {
+	Call
+	state     string // pending, running or failed
+	fails     bool   // the dispatch will fail, with the code
+	code      string
+	asked     int
+	forgotten bool
 }
 
 // book is what the stand-in saw.
 type book struct {
-	mu    sync.Mutex
-	calls []Call
-	posts map[string]int // by booking id; "" for requests that named none
+	mu      sync.Mutex
+	entries []*entry
+	jobs    map[string]*entry // by the job's id
+	posts   map[string]int    // by booking id; "" for requests that named none
+	timers  []*time.Timer
+	closed  bool
+	running sync.WaitGroup
 }
 
 func (b *book) countPost(bookingID string) {
@@ -35,32 +65,87 @@ func (b *book) countPost(bookingID string) {
 	b.posts[bookingID]++
 }
 
-// add books the call. When deduplicating, a key that the tenant has
-// used before gives the first call back, and nothing is booked.
-func (b *book) add(call Call, deduplicate bool) Call {
+// dial books the call, which stands for dialling it: it is dispatched a little
+// later. When deduplicating, a key that the tenant has used before gives the first
+// call back, and nothing is booked.
+func (s *Server) dial(call Call, by Behaviour) *entry {
+	b := &s.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if deduplicate && call.IdempotencyKey != "" {
-		for _, first := range b.calls {
+	if s.options.Deduplicate && call.IdempotencyKey != "" {
+		for _, first := range b.entries {
 			if first.TenantID == call.TenantID && first.IdempotencyKey == call.IdempotencyKey {
 				return first
 			}
 		}
 	}
-	call.At = time.Now().UTC()
-	b.calls = append(b.calls, call)
-	return call
+	call.Outcome, call.At, call.JobID = by.Kind, time.Now().UTC(), s.options.CallIDPrefix+uuid.NewString()
+	e := &entry{Call: call, state: "pending", fails: by.Kind == DispatchFail, code: by.Error}
+	b.entries = append(b.entries, e)
+	if b.jobs == nil {
+		b.jobs = map[string]*entry{}
+	}
+	b.jobs[call.JobID] = e
+	if !b.closed {
+		b.running.Add(1)
+		b.timers = append(b.timers, time.AfterFunc(s.options.DispatchAfter, func() {
+			defer b.running.Done()
+			s.dispatch(e)
+		}))
+	}
+	return e
+}
+
+func (s *Server) dispatch(e *entry) {
+	if e.fails {
+		s.book.mu.Lock()
+		defer s.book.mu.Unlock()
+		e.state = "failed"
+		return
+	}
+	id := s.options.CallIDPrefix + uuid.NewString()
+	if s.options.Dispatched != nil {
+		id = s.options.Dispatched(e.Call)
+	}
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	e.state, e.CallID = "running", id
+}
+
+// Close ends the dispatching, and waits for a dispatch that is under way.
+func (s *Server) Close() {
+	s.book.mu.Lock()
+	s.book.closed = true
+	for _, timer := range s.book.timers {
+		if timer.Stop() {
+			s.book.running.Done()
+		}
+	}
+	s.book.timers = nil
+	s.book.mu.Unlock()
+	s.book.running.Wait()
 }
 
 // Calls returns the calls that were dialled for the booking, oldest first; all of
-// them for "".
+// them for "". A call counts from the moment it is accepted, unless its dispatch
+// is to fail.
 func (s *Server) Calls(bookingID string) []Call {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
+	return s.book.list(bookingID, func(e *entry) bool { return !e.fails })
+}
+
+// Failed returns the calls that were accepted and whose dispatch fails: they rang
+// nobody.
+func (s *Server) Failed(bookingID string) []Call {
+	return s.book.list(bookingID, func(e *entry) bool { return e.fails })
+}
+
+func (b *book) list(bookingID string, wanted func(*entry) bool) []Call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	calls := []Call{}
-	for _, call := range s.book.calls {
-		if bookingID == "" || call.BookingID == bookingID {
-			calls = append(calls, call)
+	for _, e := range b.entries {
+		if wanted(e) && (bookingID == "" || e.BookingID == bookingID) {
+			calls = append(calls, e.Call)
 		}
 	}
 	return calls
@@ -77,6 +162,18 @@ func (s *Server) PostsRead(bookingID string) int {
 	total := 0
 	for _, n := range s.book.posts {
 		total += n
+	}
+	return total
+}
+
+// JobsAsked returns how often the booking's jobs were asked for; all for "".
+func (s *Server) JobsAsked(bookingID string) (total int) {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	for _, e := range s.book.entries {
+		if bookingID == "" || e.BookingID == bookingID {
+			total += e.asked
+		}
 	}
 	return total
 }

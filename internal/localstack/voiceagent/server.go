@@ -1,7 +1,6 @@
 package voiceagent
 
 import (
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,17 +8,20 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-
-	"github.com/google/uuid"
+	"strings"
+	"time"
 
 	"lad.internal/followup/internal/mask"
 )
 
-// Paths that the stand-in serves.
+// Paths that the stand-in serves. Those of jobs end in the job's id.
 const (
-	StartCallPath = "/api/voice-agent/calls/start-call"
-	CallsPath     = "/api/voice-agent/calls"
-	BehaviourPath = "/_control/behaviour"
+	StartCallPath        = "/api/voice-agent/calls/start-call"
+	JobPath              = "/api/voice-agent/calls/job/"
+	ServiceStartCallPath = "/calls/start-call"
+	ServiceJobPath       = "/calls/job/"
+	CallsPath            = "/api/voice-agent/calls"
+	BehaviourPath        = "/_control/behaviour"
 )
 
 // PostsReadHeader carries, in the answer of GET CallsPath, how many POSTs were read
@@ -31,51 +33,94 @@ const maxBodyBytes = 64 << 10
 // Options configure a Server.
 type Options struct {
 	Logger *slog.Logger
-	// Secret, or FrontendID with APIKey, or both: what is set must be in every
-	// request. At least one kind is required, as LAD has no open endpoint.
-	Secret     string
+	// Secret and JWTSecret are checked of requests to the backend: what is set must
+	// be in every one. With JWTSecret the call's tenant and user are the token's.
+	Secret    string
+	JWTSecret string
+	// FrontendID and APIKey are checked of requests to the voice service.
 	FrontendID string
 	APIKey     string
 	// Open takes requests without any of these: somebody in front has checked who
-	// calls, as Cloud Run does for a private service.
+	// calls, as Cloud Run does for a private service. Otherwise at least one kind
+	// is required, and a contract without one refuses everybody.
 	Open bool
-	// CallIDPrefix begins the ids of all calls, so that whoever reads one knows
-	// that nobody was rung.
+	// Block makes bad credentials for the voice service block everybody for two
+	// minutes: the fifth within a minute, or the second within five seconds.
+	Block bool
+	// Limit bounds the start-call and job requests together; past it everybody is
+	// refused with 429 for BlockFor, by default a minute.
+	Limit    Limit
+	BlockFor time.Duration
+	// DispatchAfter is how long an accepted call is pending; by default 50 ms.
+	DispatchAfter time.Duration
+	// Dispatched is told of a call before it is dispatched, and returns the id of
+	// its entry in the call log; by default a random UUID.
+	Dispatched func(Call) (callLogID string)
+	// CallIDPrefix begins the ids of all jobs and, by default, of all entries in the
+	// call log, so that whoever reads one knows that nobody was rung.
 	CallIDPrefix string
 	// Deduplicate answers a repeated Idempotency-Key of a tenant with the first
-	// call's id instead of dialling again.
+	// call's job instead of dialling again.
 	Deduplicate bool
+}
+
+func (o Options) check() error {
+	credentials := o.Secret != "" || o.JWTSecret != "" || o.FrontendID != ""
+	switch {
+	case o.Logger == nil:
+		return errors.New("voice agent stand-in: no logger")
+	case (o.FrontendID == "") != (o.APIKey == ""):
+		return errors.New("voice agent stand-in: a frontend id needs an API key, and an API key a frontend id")
+	case o.Open && credentials:
+		return errors.New("voice agent stand-in: it is open, and has credentials to check")
+	case !o.Open && !credentials:
+		return errors.New("voice agent stand-in: no credentials to check")
+	case o.BlockFor < 0 || o.DispatchAfter < 0:
+		return errors.New("voice agent stand-in: a negative duration")
+	default:
+		return nil
+	}
 }
 
 // Server is the stand-in. It is safe for concurrent use.
 type Server struct {
-	options Options
-	mux     *http.ServeMux
-	book    book
-	rules   rules
+	options  Options
+	mux      *http.ServeMux
+	book     book
+	rules    rules
+	requests limiter // start-call and job
+	bad      limiter // with bad credentials for the voice service
 }
 
 var _ http.Handler = (*Server)(nil)
 
-// New returns a stand-in that behaves.
+// New returns a stand-in that behaves. Close it if Options.Dispatched is set.
 func New(options Options) (*Server, error) {
-	switch {
-	case options.Logger == nil:
-		return nil, errors.New("voice agent stand-in: no logger")
-	case (options.FrontendID == "") != (options.APIKey == ""):
-		return nil, errors.New("voice agent stand-in: a frontend id needs an API key, and an API key a frontend id")
-	case options.Open && (options.Secret != "" || options.FrontendID != ""):
-		return nil, errors.New("voice agent stand-in: it is open, and has credentials to check")
-	case !options.Open && options.Secret == "" && options.FrontendID == "":
-		return nil, errors.New("voice agent stand-in: no credentials to check")
+	if err := options.check(); err != nil {
+		return nil, err
+	}
+	if options.DispatchAfter == 0 {
+		options.DispatchAfter = 50 * time.Millisecond
+	}
+	if options.BlockFor == 0 {
+		options.BlockFor = time.Minute
 	}
 	s := &Server{options: options, mux: http.NewServeMux()}
-	s.mux.HandleFunc("POST "+StartCallPath, s.handleStartCall)
+	s.requests = limiter{limit: options.Limit, blockFor: options.BlockFor}
+	s.bad = limiter{limit: Limit{PerMinute: 4, PerFiveSeconds: 1}, blockFor: 2 * time.Minute}
+	for _, c := range []contract{backend{s}, service{s}} {
+		start, job := c.paths()
+		s.mux.HandleFunc("POST "+start, func(w http.ResponseWriter, r *http.Request) { s.handleStartCall(w, r, c) })
+		s.mux.HandleFunc("GET "+job+"{jobID}", func(w http.ResponseWriter, r *http.Request) { s.handleJob(w, r, c) })
+	}
 	s.mux.HandleFunc("GET "+CallsPath, s.handleCalls)
 	s.mux.HandleFunc("POST "+BehaviourPath, s.handleBehave)
 	s.mux.HandleFunc("DELETE "+BehaviourPath, s.handleReset)
 	// Less specific than the patterns above, so what reaches these is another method.
-	for path, methods := range map[string]string{StartCallPath: "POST", CallsPath: "GET, HEAD", BehaviourPath: "POST, DELETE"} {
+	for path, methods := range map[string]string{
+		StartCallPath: "POST", ServiceStartCallPath: "POST", JobPath + "{jobID}": "GET, HEAD", ServiceJobPath + "{jobID}": "GET, HEAD",
+		CallsPath: "GET, HEAD", BehaviourPath: "POST, DELETE",
+	} {
 		s.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Allow", methods)
 			refuse(w, http.StatusMethodNotAllowed, "method not allowed")
@@ -87,54 +132,67 @@ func New(options Options) (*Server, error) {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-func (s *Server) handleStartCall(w http.ResponseWriter, r *http.Request) {
+func (s *Server) handleStartCall(w http.ResponseWriter, r *http.Request, c contract) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		refuse(w, http.StatusRequestEntityTooLarge, "the body is larger than 64 KiB")
+		c.refuse(w, http.StatusRequestEntityTooLarge, "the body is larger than 64 KiB")
 		return
 	}
 	if err != nil {
 		return // the client went away: nothing was read whole
 	}
-	req, contractErr := parseStartCall(body)
-	s.book.countPost(req.BookingID)
-
-	tenant, key := r.Header.Get("X-Tenant-Id"), r.Header.Get("Idempotency-Key")
-	if key == "" {
-		key = req.IdempotencyKey
+	call, refused := s.read(r, c, body)
+	s.book.countPost(call.BookingID)
+	if s.limited(w, c) {
+		return
 	}
-	contentType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch {
-	case !s.authenticated(r.Header):
-		refuse(w, http.StatusUnauthorized, "invalid credentials")
-	case contentType != "application/json":
-		refuse(w, http.StatusUnsupportedMediaType, "the content type is not application/json")
-	case !isUUID(tenant):
-		refuse(w, http.StatusBadRequest, "X-Tenant-Id is missing or no UUID")
-	case contractErr != nil:
-		refuse(w, http.StatusBadRequest, contractErr.Error())
-	default:
-		call := Call{TenantID: tenant, BookingID: req.BookingID, LeadID: req.LeadID, IdempotencyKey: key, ToNumberMasked: mask.Text(req.ToNumber)}
-		behaviour := s.rules.next(Match{BookingID: req.BookingID, LeadID: req.LeadID, ToNumber: req.ToNumber, IdempotencyKey: key})
-		s.options.Logger.InfoContext(r.Context(), "start-call", "tenant_id", tenant, "booking_id", req.BookingID, "behaviour", string(behaviour.Kind))
-		s.behave(w, r, behaviour, call)
+	caller, denied := c.authenticate(r.Header)
+	if denied == nil {
+		denied = refused
 	}
+	if denied != nil {
+		c.refuse(w, denied.status, denied.message)
+		return
+	}
+	if caller.tenantID != "" {
+		call.TenantID, call.InitiatedBy = caller.tenantID, caller.userID
+	}
+	if !isUUID(call.TenantID) {
+		c.refuse(w, http.StatusBadRequest, "X-Tenant-Id is missing or no UUID")
+		return
+	}
+	behaviour := s.rules.next(Match{BookingID: call.BookingID, LeadID: call.LeadID, ToNumber: call.toNumber, IdempotencyKey: call.IdempotencyKey})
+	s.options.Logger.InfoContext(r.Context(), "start-call", "tenant_id", call.TenantID, "booking_id", call.BookingID, "behaviour", string(behaviour.Kind))
+	s.behave(w, r, c, behaviour, call)
 }
 
-func (s *Server) authenticated(h http.Header) bool {
-	same := func(header, want string) bool {
-		return want == "" || subtle.ConstantTimeCompare([]byte(h.Get(header)), []byte(want)) == 1
-	}
-	return same("X-Internal-Service-Secret", s.options.Secret) &&
-		same("X-Frontend-ID", s.options.FrontendID) && same("X-API-Key", s.options.APIKey)
+// refusal is why a request is not taken.
+type refusal struct {
+	status  int
+	message string
 }
 
-// dial books the call, which stands for dialling it.
-func (s *Server) dial(call Call, outcome Kind) Call {
-	call.Outcome = outcome
-	call.CallID = s.options.CallIDPrefix + uuid.NewString()
-	return s.book.add(call, s.options.Deduplicate)
+// read makes a call of a request. With a refusal it holds what could be read.
+func (s *Server) read(r *http.Request, c contract, body []byte) (Call, *refusal) {
+	req, refused := c.parse(body)
+	if contentType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); contentType != "application/json" {
+		refused = &refusal{http.StatusUnsupportedMediaType, "the content type is not application/json"}
+	}
+	call := Call{
+		TenantID: r.Header.Get("X-Tenant-Id"), BookingID: req.BookingID, LeadID: req.LeadID, InitiatedBy: req.InitiatedBy,
+		IdempotencyKey: r.Header.Get("Idempotency-Key"), FromNumber: req.FromNumber, ToNumberMasked: mask.Text(req.ToNumber), toNumber: req.ToNumber,
+	}
+	if req.AgentID != nil {
+		call.AgentID = *req.AgentID
+	}
+	if call.IdempotencyKey == "" {
+		call.IdempotencyKey = req.IdempotencyKey
+	}
+	if parts := strings.Split(call.IdempotencyKey, ":"); call.BookingID == "" && len(parts) > 3 && isUUID(parts[2]) {
+		call.BookingID = parts[2] // the voice service's contract has no field for it
+	}
+	return call, refused
 }
 
 // handleCalls lists the calls that were dialled, oldest first; ?bookingId= and the

@@ -17,6 +17,7 @@ import (
 
 	standin "lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/internal/settings"
+	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/voiceagent"
 )
 
@@ -33,10 +34,9 @@ const (
 )
 
 func call() voiceagent.Call {
-	agent := int64(7)
 	return voiceagent.Call{
 		TenantID: tenant, BookingID: booking, LeadID: lead, InitiatedBy: "44444444-4444-4444-8444-444444444444",
-		To: number, LeadName: "Zoë Quist", Context: "Wants a demo.", AgentID: &agent, IdempotencyKey: "followup:1",
+		To: number, LeadName: "Zoë Quist", Context: "Wants a demo.", AgentID: 7, From: "+97143001000", IdempotencyKey: "followup:1",
 	}
 }
 
@@ -49,21 +49,34 @@ type bundle struct {
 
 func setup(t *testing.T, options standin.Options) bundle {
 	t.Helper()
-	options.Logger = slog.New(slog.DiscardHandler)
 	options.Secret = secret
+	b := serve(t, options)
+	b.client = b.dial(t, voiceagent.Config{InternalServiceSecret: settings.NewSecret(secret)})
+	return b
+}
+
+// serve starts a stand-in without a client.
+func serve(t *testing.T, options standin.Options) bundle {
+	t.Helper()
+	options.Logger = slog.New(slog.DiscardHandler)
 	server, err := standin.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	web := httptest.NewServer(server)
+	t.Cleanup(server.Close)
 	t.Cleanup(web.Close)
-	client, err := voiceagent.New(t.Context(), voiceagent.Config{
-		BaseURL: web.URL, StartCallPath: standin.StartCallPath, InternalServiceSecret: settings.NewSecret(secret), Timeout: time.Second,
-	})
+	return bundle{Server: server, url: web.URL}
+}
+
+func (b bundle) dial(t *testing.T, config voiceagent.Config) *voiceagent.Client {
+	t.Helper()
+	config.BaseURL, config.Timeout = b.url, time.Second
+	client, err := voiceagent.New(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bundle{Server: server, url: web.URL, client: client}
+	return client
 }
 
 func (b bundle) start(t *testing.T, call voiceagent.Call) voiceagent.Result {
@@ -95,12 +108,12 @@ func (b bundle) send(t *testing.T, method, path, body string, header http.Header
 	return resp, string(text)
 }
 
-func TestTheRealClientsCallIsAcceptedAndBooked(t *testing.T) {
+func TestAccept(t *testing.T) {
 	t.Parallel()
 	b := setup(t, standin.Options{})
 	before := time.Now()
 	got := b.start(t, call())
-	if got.Outcome != voiceagent.Accepted || got.CallID == "" {
+	if got.Outcome != followup.CallAccepted || got.JobID == "" {
 		t.Fatalf("got %+v", got)
 	}
 	calls := b.Calls(booking)
@@ -108,35 +121,41 @@ func TestTheRealClientsCallIsAcceptedAndBooked(t *testing.T) {
 		t.Fatalf("booked %+v after %d POSTs", calls, b.PostsRead(booking))
 	}
 	c := calls[0]
-	if c.CallID != got.CallID || c.TenantID != tenant || c.LeadID != lead || c.IdempotencyKey != "followup:1" || c.Outcome != standin.Accept ||
+	if c.JobID != got.JobID || c.AgentID != 7 || c.FromNumber != "+97143001000" || c.InitiatedBy != call().InitiatedBy || c.ToNumber() != number || c.TenantID != tenant || c.LeadID != lead || c.IdempotencyKey != "followup:1" || c.Outcome != standin.Accept ||
 		c.At.Before(before) || strings.Contains(c.ToNumberMasked, "1234567") || c.ToNumberMasked == "" {
 		t.Errorf("booked %+v", c)
 	}
 }
 
-func TestEachBehaviourGivesTheClientItsOutcome(t *testing.T) {
+func TestBehaviour(t *testing.T) {
 	t.Parallel()
 	seven := 7
 	cases := []struct {
 		behaviour standin.Behaviour
-		want      voiceagent.Outcome
+		want      followup.Outcome
 		dialled   int
 	}{
-		{standin.Behaviour{Kind: standin.Accept}, voiceagent.Accepted, 1},
-		{standin.Behaviour{Kind: standin.Status, Status: 429}, voiceagent.NotStarted, 0},
-		{standin.Behaviour{Kind: standin.Status, Status: 503}, voiceagent.Unknown, 0},
-		{standin.Behaviour{Kind: standin.Status, Status: 503, RetryAfter: &seven}, voiceagent.NotStarted, 0},
-		{standin.Behaviour{Kind: standin.Status, Status: 402}, voiceagent.Rejected, 0},
-		{standin.Behaviour{Kind: standin.Status, Status: 500, Dialled: true}, voiceagent.Unknown, 1},
-		{standin.Behaviour{Kind: standin.HangUp}, voiceagent.Unknown, 0},
-		{standin.Behaviour{Kind: standin.HangUp, Dialled: true}, voiceagent.Unknown, 1},
-		{standin.Behaviour{Kind: standin.Hang}, voiceagent.Unknown, 0},
-		{standin.Behaviour{Kind: standin.Hang, Dialled: true}, voiceagent.Unknown, 1},
-		{standin.Behaviour{Kind: standin.Slow, DelayMS: 50}, voiceagent.Accepted, 1},
-		{standin.Behaviour{Kind: standin.Slow, DelayMS: 60_000}, voiceagent.Unknown, 1},
-		{standin.Behaviour{Kind: standin.Truncate}, voiceagent.Accepted, 1},
-		{standin.Behaviour{Kind: standin.Body, Body: "<html>"}, voiceagent.Accepted, 1},
-		{standin.Behaviour{Kind: standin.Body, Status: 204}, voiceagent.Accepted, 1},
+		{standin.Behaviour{Kind: standin.Accept}, followup.CallAccepted, 1},
+		{standin.Behaviour{Kind: standin.Status, Status: 429}, followup.CallLimited, 0},
+		{standin.Behaviour{Kind: standin.Status, Status: 503}, followup.CallUnknown, 0},
+		{standin.Behaviour{Kind: standin.Status, Status: 503, RetryAfter: &seven}, followup.CallNotStarted, 0},
+		{standin.Behaviour{Kind: standin.Status, Status: 402}, followup.CallRejected, 0},
+		{standin.Behaviour{Kind: standin.Status, Status: 500, Dialled: true}, followup.CallUnknown, 1},
+		{standin.Behaviour{Kind: standin.HangUp}, followup.CallUnknown, 0},
+		{standin.Behaviour{Kind: standin.HangUp, Dialled: true}, followup.CallUnknown, 1},
+		{standin.Behaviour{Kind: standin.Hang}, followup.CallUnknown, 0},
+		{standin.Behaviour{Kind: standin.Hang, Dialled: true}, followup.CallUnknown, 1},
+		{standin.Behaviour{Kind: standin.Slow, DelayMS: 50}, followup.CallAccepted, 1},
+		{standin.Behaviour{Kind: standin.Slow, DelayMS: 60_000}, followup.CallUnknown, 1},
+		{standin.Behaviour{Kind: standin.Truncate}, followup.CallAccepted, 1},
+		{standin.Behaviour{Kind: standin.Body, Body: "<html>"}, followup.CallAccepted, 1},
+		{standin.Behaviour{Kind: standin.DispatchFail}, followup.CallAccepted, 0},
+		{standin.Behaviour{Kind: standin.SuccessFalse}, followup.CallUnknown, 0},
+		{standin.Behaviour{Kind: standin.SuccessFalse, Dialled: true}, followup.CallUnknown, 1},
+		{standin.Behaviour{Kind: standin.Closed}, followup.CallClosed, 0},
+		{standin.Behaviour{Kind: standin.UpgradeRequired}, followup.CallMisconfigured, 0},
+		{standin.Behaviour{Kind: standin.Status, Status: 403}, followup.CallMisconfigured, 0},
+		{standin.Behaviour{Kind: standin.Body, Status: 204}, followup.CallAccepted, 1},
 	}
 	for _, tc := range cases {
 		t.Run(fmt.Sprintf("%s %d dialled=%t", tc.behaviour.Kind, tc.behaviour.Status, tc.behaviour.Dialled), func(t *testing.T) {
@@ -145,7 +164,7 @@ func TestEachBehaviourGivesTheClientItsOutcome(t *testing.T) {
 			if err := b.Behave(tc.behaviour); err != nil {
 				t.Fatal(err)
 			}
-			if got := b.start(t, call()); got.Outcome != tc.want || got.Status != wantStatus(tc.behaviour, tc.want) {
+			if got := b.start(t, call()); got.Outcome != tc.want || got.Status != wantStatus(tc.behaviour) {
 				t.Errorf("got %+v, want %v", got, tc.want)
 			}
 			if n := len(b.Calls(booking)); n != tc.dialled || b.PostsRead(booking) != 1 {
@@ -155,17 +174,22 @@ func TestEachBehaviourGivesTheClientItsOutcome(t *testing.T) {
 	}
 }
 
-func wantStatus(b standin.Behaviour, outcome voiceagent.Outcome) int {
-	switch {
-	case b.Status != 0:
-		return b.Status
-	case outcome == voiceagent.Unknown:
+func wantStatus(b standin.Behaviour) int {
+	switch b.Kind {
+	case standin.HangUp, standin.Hang:
 		return 0
+	case standin.Slow:
+		if b.DelayMS > 1000 {
+			return 0
+		}
+	case standin.Closed, standin.UpgradeRequired:
+		return 403
+	default: // as below
 	}
-	return 200
+	return max(b.Status, 200)
 }
 
-func TestABehaviourEndsAfterItsTimesAndTheNextTakesOver(t *testing.T) {
+func TestBehaviourTimes(t *testing.T) {
 	t.Parallel()
 	b := setup(t, standin.Options{})
 	for _, behaviour := range []standin.Behaviour{
@@ -183,7 +207,7 @@ func TestABehaviourEndsAfterItsTimesAndTheNextTakesOver(t *testing.T) {
 	}
 }
 
-func TestABehaviourIsForTheCallsItNamesOnly(t *testing.T) {
+func TestBehaviourMatch(t *testing.T) {
 	t.Parallel()
 	for name, match := range map[string]standin.Match{
 		"booking": {BookingID: booking}, "lead": {LeadID: lead}, "number": {ToNumber: number}, "key": {IdempotencyKey: "followup:1"},
@@ -210,7 +234,7 @@ func TestABehaviourIsForTheCallsItNamesOnly(t *testing.T) {
 	}
 }
 
-func TestOnlyADeduplicatingStandInAnswersAKeyWithItsFirstCall(t *testing.T) {
+func TestDeduplicate(t *testing.T) {
 	t.Parallel()
 	for _, deduplicate := range []bool{false, true} {
 		t.Run(fmt.Sprint(deduplicate), func(t *testing.T) {
@@ -220,7 +244,7 @@ func TestOnlyADeduplicatingStandInAnswersAKeyWithItsFirstCall(t *testing.T) {
 			ids := make([]string, posts)
 			var wg sync.WaitGroup
 			for i := range posts {
-				wg.Go(func() { ids[i] = b.start(t, call()).CallID })
+				wg.Go(func() { ids[i] = b.start(t, call()).JobID })
 			}
 			wg.Wait()
 			distinct := map[string]bool{}
@@ -236,14 +260,14 @@ func TestOnlyADeduplicatingStandInAnswersAKeyWithItsFirstCall(t *testing.T) {
 			}
 			foreign := call()
 			foreign.TenantID = booking
-			if got := b.start(t, foreign); distinct[got.CallID] {
+			if got := b.start(t, foreign); distinct[got.JobID] {
 				t.Error("another tenant's key was answered with this tenant's call")
 			}
 		})
 	}
 }
 
-func TestTheControlEndpointSetsBehavioursAndTheBookCanBeRead(t *testing.T) {
+func TestControl(t *testing.T) {
 	t.Parallel()
 	b := setup(t, standin.Options{})
 	resp, text := b.send(t, http.MethodPost, standin.BehaviourPath, `{"leadId":"`+lead+`","behaviour":"status","status":429,"times":1,"retryAfter":3}`, http.Header{})
@@ -261,7 +285,7 @@ func TestTheControlEndpointSetsBehavioursAndTheBookCanBeRead(t *testing.T) {
 	if err := dec.Decode(&calls); err != nil || len(calls) != 1 {
 		t.Fatalf("got %s, %v", text, err)
 	}
-	for name, want := range map[string]any{"callId": accepted.CallID, "tenantId": tenant, "bookingId": booking, "idempotencyKey": "followup:1", "outcome": "accept"} {
+	for name, want := range map[string]any{"jobId": accepted.JobID, "tenantId": tenant, "bookingId": booking, "idempotencyKey": "followup:1", "outcome": "accept", "agentId": 7.0, "fromNumber": "+97143001000"} {
 		if calls[0][name] != want {
 			t.Errorf("%s is %v, want %v", name, calls[0][name], want)
 		}
@@ -282,12 +306,12 @@ func TestTheControlEndpointSetsBehavioursAndTheBookCanBeRead(t *testing.T) {
 	if resp, _ = b.send(t, http.MethodDelete, standin.BehaviourPath, "", http.Header{}); resp.StatusCode != http.StatusNoContent {
 		t.Errorf("the reset got %d", resp.StatusCode)
 	}
-	if got := b.start(t, call()); got.Outcome != voiceagent.Accepted {
+	if got := b.start(t, call()); got.Outcome != followup.CallAccepted {
 		t.Errorf("after the reset: %+v", got)
 	}
 }
 
-func TestAWrongBehaviourIsRefused(t *testing.T) {
+func TestBehaviourProblem(t *testing.T) {
 	t.Parallel()
 	b := setup(t, standin.Options{})
 	for _, body := range []string{
@@ -300,11 +324,12 @@ func TestAWrongBehaviourIsRefused(t *testing.T) {
 	}
 }
 
-func TestNewRefusesMissingParts(t *testing.T) {
+func TestOptions(t *testing.T) {
 	t.Parallel()
 	logger := slog.New(slog.DiscardHandler)
 	for _, options := range []standin.Options{
 		{}, {Secret: secret}, {Logger: logger}, {Logger: logger, FrontendID: "f"}, {Logger: logger, Secret: secret, APIKey: "k"},
+		{Logger: logger, Secret: secret, BlockFor: -1}, {Logger: logger, Secret: secret, DispatchAfter: -1},
 	} {
 		if _, err := standin.New(options); err == nil {
 			t.Errorf("%+v was accepted", options)

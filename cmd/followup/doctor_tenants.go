@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"lad.internal/followup/pkg/followup"
+)
+
+// tenantView is what a person should confirm of a tenant before it goes live.
+type tenantView struct {
+	TenantID string        `json:"tenantId"`
+	Agent    *agentView    `json:"agent"` // of a booking that names none; null with an error
+	Times    []readingView `json:"times"`
+	Error    string        `json:"error,omitempty"`
+}
+
+// readingView is how the times of one writer of LAD's are read in one zone.
+type readingView struct {
+	Source   string     `json:"bookingSource"`
+	Zone     string     `json:"timezone"`
+	Bookings int        `json:"bookings"`
+	Next     []nextView `json:"next"`
+	Readable bool       `json:"readable"` // as the settings are
+}
+
+// nextView is one of the next bookings, in both readings.
+type nextView struct {
+	Written string     `json:"written"`     // the clock reading in LAD's column
+	Wall    *time.Time `json:"wallClock"`   // the call, if that is the zone's wall clock; null if the zone cannot be read
+	Stored  time.Time  `json:"instant"`     // the call, if that is UTC
+	Chosen  string     `json:"chosen"`      // wall, instant or none
+	How     string     `json:"explanation"` // of the chosen one
+}
+
+// askTenants asks about each tenant within the timeout, and makes two checks of it.
+func (d *doctor) askTenants(ctx context.Context, timeout time.Duration) (agents, times finding, tenants []tenantView) {
+	if d.schemas == nil || d.rules == nil {
+		return skips(unreachable + ", or the rules are wrong"), skips(unreachable + ", or the rules are wrong"), nil
+	}
+	const do = "see what `followup doctor` says of the database and the migrations"
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	ids, err := d.db.Tenants(bounded)
+	cancel()
+	if err != nil {
+		return fails(do, "%s", oneLine(err)), skips("the tenants could not be listed"), nil
+	}
+	tenants = make([]tenantView, 0, len(ids))
+	var broken, agentless, unreadable []string
+	for _, id := range ids {
+		bounded, cancel := context.WithTimeout(ctx, timeout)
+		t, err := d.askTenant(bounded, id)
+		cancel()
+		if err != nil {
+			t.Error = oneLine(err)
+			broken = append(broken, t.Error)
+		} else if t.Agent.ID == nil {
+			agentless = append(agentless, t.TenantID)
+		}
+		for _, r := range t.Times {
+			if !r.Readable {
+				unreadable = append(unreadable, fmt.Sprintf("%s: %s in %q", t.TenantID, plural(r.Bookings, "booking"), r.Zone))
+			}
+		}
+		tenants = append(tenants, t)
+	}
+	agents = passes("%s; their agents and numbers are listed below", plural(len(ids), "tenant"))
+	times = passes("how times are read is listed below, for a person to confirm (FOLLOWUP_TIME_MEANS is %s)", d.database.Times.Means)
+	switch {
+	case len(broken) > 0:
+		agents = fails(do, "%s", strings.Join(broken, ". "))
+	case len(agentless) > 0:
+		agents = warns("give each an agent in LAD, or set DEFAULT_FOLLOW_UP_AGENT_ID to an agent of no tenant",
+			"without a voice agent, so that a call is made only if its booking names one: %s", strings.Join(agentless, ", "))
+	}
+	if len(unreadable) > 0 {
+		times = warns("correct the timezone in LAD, or set FOLLOWUP_DEFAULT_TIMEZONE",
+			"timezones that cannot be read, so that these are not called: %s", strings.Join(unreadable, ". "))
+	}
+	return agents, times, tenants
+}
+
+func (d *doctor) askTenant(ctx context.Context, id uuid.UUID) (tenantView, error) {
+	t := tenantView{TenantID: id.String(), Times: []readingView{}}
+	agents, err := d.db.Agents(ctx, id)
+	if err != nil {
+		return t, err
+	}
+	agent := agentOf(d.rules.Agent(followup.Booking{}, agents))
+	t.Agent = &agent
+	readings, err := d.db.Readings(ctx, id, *d.rules)
+	if err != nil {
+		return t, err
+	}
+	for _, r := range readings {
+		view := readingView{Source: r.Source, Zone: r.Zone, Bookings: r.Count, Readable: true}
+		for _, wall := range r.Walls {
+			next := nextOf(d.database.Times, followup.When{Wall: wall, Zone: r.Zone, Source: r.Source})
+			view.Next, view.Readable = append(view.Next, next), next.Chosen != "none"
+		}
+		t.Times = append(t.Times, view)
+	}
+	return t, nil
+}
+
+func nextOf(times followup.Times, w followup.When) nextView {
+	asWall := followup.Times{DefaultZone: times.DefaultZone}.Instant(w)
+	n := nextView{Written: w.Wall.Format("2006-01-02 15:04"), Wall: orNull(asWall.At), Stored: w.Wall.UTC(), Chosen: "wall", How: times.Explain(w)}
+	switch chosen := times.Instant(w); {
+	case chosen.Unreadable:
+		n.Chosen = "none"
+	case chosen.Zone == "":
+		n.Chosen = "instant"
+	}
+	return n
+}
+
+func printTenants(w io.Writer, tenants []tenantView) error {
+	fmt.Fprintln(w, "\nWho calls, if the booking names no agent:")
+	var agents, times [][]string
+	for _, t := range tenants {
+		if t.Agent == nil {
+			agents = append(agents, []string{t.TenantID, "?", "-", t.Error})
+			continue
+		}
+		agents = append(agents, append([]string{t.TenantID}, t.Agent.cells()...))
+		for _, r := range t.Times {
+			for _, n := range r.Next {
+				wall := "cannot be read"
+				if n.Wall != nil {
+					wall = moment(*n.Wall)
+				}
+				times = append(times, []string{t.TenantID, orDash(r.Source), orDash(r.Zone), strconv.Itoa(r.Bookings), n.Written, wall, moment(n.Stored), n.Chosen, n.How})
+			}
+		}
+	}
+	if err := printTable(w, []string{"TENANT", "AGENT", "CALLS FROM", "WHY"}, agents); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nHow LAD's times are read: the next bookings of each source and zone. Ask LAD which reading is what the lead was promised.")
+	return printTable(w, []string{"TENANT", "SOURCE", "ZONE", "BOOKINGS", "WRITTEN", "AS WALL CLOCK", "AS INSTANT", "CHOSEN", "WHICH IS"}, times)
+}
