@@ -27,7 +27,7 @@ BEGIN
         ('us', 'timestamp with time zone', 'lead_bookings.task_scheduled_at lead_bookings.executed_at lead_bookings.claimed_at'),
         ('us', 'timestamp with time zone', 'lead_bookings.planned_for lead_bookings.call_at'),
         ('us', 'timestamp without time zone', 'lead_bookings.call_at_wall'),
-        ('us', 'integer', 'lead_bookings.execution_attempts lead_bookings.task_revision lead_bookings.call_at_rule'),
+        ('us', 'integer or bigint', 'lead_bookings.execution_attempts lead_bookings.task_revision lead_bookings.call_at_rule'),
         ('us', 'character varying or text', 'lead_bookings.task_name lead_bookings.task_status lead_bookings.task_reason'),
         ('us', 'character varying or text', 'lead_bookings.last_execution_error lead_bookings.idempotency_key lead_bookings.call_id lead_bookings.call_at_zone')
     ) AS needs (maker, types, names)

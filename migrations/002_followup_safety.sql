@@ -21,7 +21,7 @@ BEGIN
         ('us', 'timestamp with time zone', 'lead_bookings.task_scheduled_at lead_bookings.executed_at lead_bookings.claimed_at'),
         ('us', 'timestamp with time zone', 'lead_bookings.planned_for lead_bookings.call_at'),
         ('us', 'timestamp without time zone', 'lead_bookings.call_at_wall'),
-        ('us', 'integer', 'lead_bookings.execution_attempts lead_bookings.task_revision lead_bookings.call_at_rule'),
+        ('us', 'integer or bigint', 'lead_bookings.execution_attempts lead_bookings.task_revision lead_bookings.call_at_rule'),
         ('us', 'character varying or text', 'lead_bookings.task_name lead_bookings.task_status lead_bookings.task_reason'),
         ('us', 'character varying or text', 'lead_bookings.last_execution_error lead_bookings.idempotency_key lead_bookings.call_id lead_bookings.call_at_zone')
     ) AS needs (maker, types, names)
@@ -85,31 +85,6 @@ BEGIN
         EXECUTE format('COMMENT ON CONSTRAINT %I ON lead_bookings IS %L', old.name,
             json_build_object('followup_002_replaced', old.definition, 'comment', old.comment));
     END LOOP;
-END
-$followup$;
-
--- What an earlier form of this file has made in other words, and CREATE would leave as it is.
-DO $followup$
-DECLARE
-    old record;
-BEGIN
-    FOR old IN
-        SELECT 'VIEW' AS kind, name FROM (VALUES ('followup_bookings', '%call_at_zone%'), ('followup_leads', '%excluded%')) AS views (name, has)
-        WHERE pg_get_viewdef(to_regclass(name)) NOT LIKE has
-        UNION ALL
-        SELECT 'INDEX', name
-        FROM (VALUES ('followup_pending_idx', '%call_at%'), ('followup_changed_idx', '%call_at%'),
-            ('followup_waiting_idx', '%confirmed''::text%')) AS indexes (name, has)
-        WHERE pg_get_indexdef(to_regclass(name)) NOT LIKE has
-    LOOP
-        EXECUTE format('DROP %s %I', old.kind, old.name);
-    END LOOP;
-    IF EXISTS (
-        SELECT FROM pg_constraint WHERE conrelid = 'lead_bookings'::regclass AND conname = 'followup_task_reason_check'
-          AND pg_get_constraintdef(oid) NOT LIKE '%outside_hours%')
-    THEN
-        ALTER TABLE lead_bookings DROP CONSTRAINT followup_task_reason_check;
-    END IF;
 END
 $followup$;
 
@@ -183,10 +158,10 @@ CREATE INDEX IF NOT EXISTS followup_waiting_idx ON lead_bookings (
     (LEAST(GREATEST('epoch', task_scheduled_at, claimed_at), '9999-12-31 00:00:00+00')), id
 ) WHERE task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started';
 
--- Serves: task_status = 'in_progress' AND checked_at < …
+-- Serves: its own condition AND checked_at < …: a claim at work, whatever LAD has written over its status.
 CREATE INDEX IF NOT EXISTS followup_in_progress_idx ON lead_bookings (
     tenant_id, (LEAST(GREATEST('epoch', task_scheduled_at, claimed_at), '9999-12-31 00:00:00+00')), id
-) WHERE task_status = 'in_progress';
+) WHERE task_status = 'in_progress' OR claimed_at IS NOT NULL AND task_reason IS NULL AND called_at IS DISTINCT FROM claimed_at;
 
 -- Serves: its own condition AND rough_at >= …: a booking that was moved to another time or zone, or
 -- revived after it was cancelled.
@@ -334,22 +309,33 @@ $followup$;
 
 -- The tenants that the sweep has to visit: those with a row in one of its indexes. It steps from
 -- tenant to tenant through them and reads a few entries for each, however many rows there are. The
--- conditions are the indexes' own, out of the catalogue.
-DO $followup$
-BEGIN
-    EXECUTE format($$CREATE OR REPLACE VIEW followup_tenants WITH (security_barrier = true) AS
-        WITH RECURSIVE step (tenant_id) AS (
-            SELECT '00000000-0000-0000-0000-000000000000'::uuid
-            UNION ALL
-            SELECT LEAST(%s) FROM step WHERE step.tenant_id IS NOT NULL
-        )
-        SELECT tenant_id FROM step WHERE tenant_id IS NOT NULL AND tenant_id <> '00000000-0000-0000-0000-000000000000'$$, (
-        SELECT string_agg(format('(SELECT tenant_id FROM lead_bookings WHERE tenant_id > step.tenant_id AND (%s) ORDER BY tenant_id LIMIT 1)',
-            pg_get_expr(indpred, indrelid)), ', ' ORDER BY position)
-        FROM unnest(ARRAY['pending', 'untimed', 'waiting', 'in_progress', 'changed', 'rule']) WITH ORDINALITY AS indexes (name, position)
-        JOIN pg_index ON indexrelid = to_regclass('followup_' || name || '_idx')));
-END
-$followup$;
+-- conditions are the indexes' own.
+CREATE OR REPLACE VIEW followup_tenants WITH (security_barrier = true) AS
+WITH RECURSIVE step (tenant_id) AS (
+    SELECT '00000000-0000-0000-0000-000000000000'::uuid
+    UNION ALL
+    SELECT LEAST(
+        (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
+            AND ((task_status = 'pending' OR task_status IS NULL) AND call_at IS NOT NULL)
+         ORDER BY b.tenant_id LIMIT 1),
+        (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
+            AND ((task_status = 'pending' OR task_status IS NULL) AND (call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), '')))
+         ORDER BY b.tenant_id LIMIT 1),
+        (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
+            AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started')
+         ORDER BY b.tenant_id LIMIT 1),
+        (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
+            AND (task_status = 'in_progress' OR claimed_at IS NOT NULL AND task_reason IS NULL AND called_at IS DISTINCT FROM claimed_at)
+         ORDER BY b.tenant_id LIMIT 1),
+        (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
+            AND (COALESCE(status::text IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false) AND task_status NOT IN ('pending', 'in_progress') AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown') AND ((call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), '')) OR task_status = 'cancelled' AND task_reason = 'booking_cancelled'))
+         ORDER BY b.tenant_id LIMIT 1),
+        (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
+            AND (call_at_rule IS NOT NULL AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL OR task_status = 'failed' AND task_reason IN ('not_started', 'unknown_timezone')))
+         ORDER BY b.tenant_id LIMIT 1))
+    FROM step WHERE step.tenant_id IS NOT NULL
+)
+SELECT tenant_id FROM step WHERE tenant_id IS NOT NULL AND tenant_id <> '00000000-0000-0000-0000-000000000000';
 
 -- The voice service limits the calls of all tenants together. This is the one place that looks across
 -- tenants and schemas, and it shows ids and times alone: each claim since a moment, and each tenant's

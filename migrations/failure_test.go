@@ -140,28 +140,6 @@ func TestFailure_by_cancelling(t *testing.T) {
 	}
 }
 
-// A schema that an earlier form of 002 has migrated is brought up to date.
-func TestEarlierForm(t *testing.T) {
-	t.Parallel()
-	c := open(t, ours)
-	owner := c.as("lad_owner")
-	want := scan[string](t, owner, catalogue)
-	mustExec(t, owner, `
-		DROP VIEW followup_bookings, followup_leads;
-		CREATE VIEW followup_bookings AS SELECT id, tenant_id, metadata ->> 'agent_id' AS agent_id FROM lead_bookings;
-		CREATE VIEW followup_leads AS SELECT id, tenant_id, first_name, last_name, phone, NULL::text AS latest_note FROM leads;
-		DROP INDEX followup_pending_idx, followup_waiting_idx, followup_changed_idx;
-		CREATE INDEX followup_pending_idx ON lead_bookings (tenant_id, (COALESCE(status IN ('pending', 'scheduled', 'confirmed'), false)));
-		CREATE INDEX followup_waiting_idx ON lead_bookings (tenant_id, (COALESCE(status IN ('pending', 'scheduled', 'confirmed'), false)));
-		CREATE INDEX followup_changed_idx ON lead_bookings (tenant_id);
-		ALTER TABLE lead_bookings DROP CONSTRAINT followup_task_reason_check;
-		ALTER TABLE lead_bookings ADD CONSTRAINT followup_task_reason_check CHECK (task_reason IN ('not_started', 'rejected'))`)
-	runners[0].up(t, owner, c)
-	if diff := cmp.Diff(want, scan[string](t, owner, catalogue)); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestOptional(t *testing.T) {
 	t.Parallel()
 	all := []string{"column leads.is_deleted", "column leads.is_archived", "column leads.country_code", "column leads.base_number",

@@ -50,7 +50,7 @@ var concerns = []concern{
 		ORDER BY checked_at, id LIMIT $4`, found: 20},
 	{name: "lease over", index: "followup_in_progress_idx", query: `SELECT checked_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (checked_at, id) > ($2, $3)
-			AND task_status = 'in_progress' AND checked_at < $9
+			AND (task_status = 'in_progress' OR claimed_at IS NOT NULL AND task_reason IS NULL AND called_at IS DISTINCT FROM claimed_at) AND checked_at < $9
 		ORDER BY checked_at, id LIMIT $4`, found: 40},
 	{name: "changed", index: "followup_changed_idx", query: `SELECT rough_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (rough_at, id) > ($2, $3) AND live

@@ -12,7 +12,6 @@ import (
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"

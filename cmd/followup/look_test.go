@@ -65,8 +65,10 @@ func TestListShowsATenantsCallsInTheirOrder(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+	d.failed(followup.DoNotCall, due, ago(time.Hour)) // a reason of its own, from here on
+	d.run("list", "--tenant", tenantA(), "--reason", "do_not_call,paced").want(0, "do_not_call")
 	d.run("list", "--tenant", tenantA(), "--limit", "2").want(0, "these are the first 2, and there are more")
-	if d.run("list", "--tenant", tenantA(), "--limit", "3").want(0); strings.Contains(s.err.String(), "there are more") {
+	if d.run("list", "--tenant", tenantA(), "--limit", "4").want(0); strings.Contains(s.err.String(), "there are more") {
 		t.Error("says that there is more than everything")
 	}
 	if s := d.run("list", "--tenant", tenantA(), "--status", "executed").want(0, "no follow-up call of this tenant matches"); s.out.String() != "" {

@@ -17,6 +17,7 @@ import (
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
 // startStub runs `followup stub` until the test ends, and returns its URL.
@@ -107,6 +108,9 @@ func TestTheSmokeTestsCallIsMadeOnTheStubAndOnNoOther(t *testing.T) {
 	t.Parallel()
 	stub := startStub(t)
 	s, d := deployed(t, stub)
+	for i := range 2 { // LAD takes the canary's user from another lead
+		s.user(i).Book(t, time.Now().Add(24*time.Hour), nil)
+	}
 	called := func(url, booking string) (calls []voiceagent.Call) {
 		t.Helper()
 		get(t, url+voiceagent.CallsPath+"?bookingId="+booking, &calls)
@@ -159,10 +163,12 @@ func (d *desk) owner(more map[string]string) *desk {
 func TestASmokeTestThatIsNotCalledSaysWhyAndCancelsItsBooking(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	d.owner(nil).run("smoke", "--tenant", tenantA()).want(exitFailed, "no lead of the tenant is assigned to a user: give --user")
+	d.Insert(functiontest.Seed{At: soon()})
 	// Nobody sweeps here.
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, errors.New("the build was stopped"))
 	defer cancel()
-	said := d.owner(nil).under(ctx).run("smoke", "--tenant", tenantA()).want(exitFailed,
+	said := d.owner(nil).under(ctx).run("smoke", "--tenant", tenantA(), "--user", tenantdbtest.User(functiontest.TenantA).String()).want(exitFailed,
 		"pending\n", "the build was stopped", "What would an event or the sweep make of it?", "it gets a task")
 	ref, err := parseRef(tenantA(), booked(t, said))
 	if err != nil {
@@ -171,6 +177,8 @@ func TestASmokeTestThatIsNotCalledSaysWhyAndCancelsItsBooking(t *testing.T) {
 	if b := d.Row(ref); b.Status != "cancelled" {
 		t.Errorf("it was left %s", b.Status)
 	}
+	d.LAD(t, functiontest.TenantA, "DELETE FROM voice_agents")
+	d.owner(nil).run("smoke", "--tenant", tenantA()).want(exitFailed, "no voice agent for this tenant: give it an agent in LAD")
 }
 
 func TestTheSmokeTestRefusesWhatCouldRingSomebody(t *testing.T) {
@@ -189,6 +197,7 @@ func TestTheSmokeTestRefusesWhatCouldRingSomebody(t *testing.T) {
 		{"no canary", map[string]string{"VOICE_AGENT_CANARY_TENANT": "", "VOICE_AGENT_CANARY_URL": ""}, []string{"--tenant", tenantA()}, exitFailed, "there is no canary"},
 		{"half a canary", map[string]string{"VOICE_AGENT_CANARY_URL": ""}, []string{"--tenant", tenantA()}, exitFailed, "VOICE_AGENT_CANARY_URL is missing"},
 		{"a pause", map[string]string{"FOLLOWUP_PAUSED": functiontest.TenantA.String()}, []string{"--tenant", tenantA()}, exitFailed, "FOLLOWUP_PAUSED"},
+		{"no user's id", nil, []string{"--tenant", tenantA(), "--user", "Ada"}, exitUsage, "--user: "},
 		{"no time", nil, []string{"--tenant", tenantA(), "--timeout", "10s"}, exitUsage, "--timeout"},
 		{"the functions' login", map[string]string{"DATABASE_URL": d.DatabaseURL()}, []string{"--tenant", tenantA()}, exitFailed, "permission denied"},
 	} {

@@ -77,13 +77,14 @@ type sweptView struct {
 	TenantsSkipped   int                   `json:"tenantsSkipped"` // not looked at to the end: the command was interrupted
 	BookingsLookedAt int                   `json:"bookingsLookedAt"`
 	BookingsFailed   int                   `json:"bookingsFailed"` // could not be planned, or the plan not carried out
+	BookingsLocked   int                   `json:"bookingsLocked"` // somebody else held the row: the next sweep sees to it
 	Changed          map[followup.Rule]int `json:"changed"`        // bookings, by the rule that said so
 }
 
 func printSwept(cmd *cobra.Command, out output, swept schedule.Swept) error {
 	view := sweptView{
 		Tenants: swept.Tenants, TenantsBroken: swept.Broken, TenantsSkipped: swept.Skipped,
-		BookingsLookedAt: swept.Looked, BookingsFailed: swept.Failed, Changed: swept.Changed,
+		BookingsLookedAt: swept.Looked, BookingsFailed: swept.Failed, BookingsLocked: swept.Locked, Changed: swept.Changed,
 	}
 	changed := 0
 	var rows [][]string
@@ -99,6 +100,9 @@ func printSwept(cmd *cobra.Command, out output, swept schedule.Swept) error {
 	}
 	if !out.json {
 		fmt.Fprintf(w, "%s of %s looked at, %d changed\n", plural(swept.Looked, "booking"), plural(swept.Tenants, "tenant"), changed)
+	}
+	if swept.Locked > 0 && !out.json {
+		fmt.Fprintf(w, "%s left to the next sweep, since somebody else held the row\n", plural(swept.Locked, "booking"))
 	}
 	if swept.Skipped > 0 {
 		return fmt.Errorf("interrupted: %s not looked at, or not to the end", plural(swept.Skipped, "tenant"))

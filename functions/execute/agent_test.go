@@ -24,11 +24,11 @@ func TestAgentChoice(t *testing.T) {
 	)
 	w := newWorld(t)
 	w.LAD(t, functiontest.TenantA, `INSERT INTO voice_agents (id, tenant_id, name, language) VALUES (17, $1, 'Second', 'en'), (27, NULL, 'Shared', 'en')`, functiontest.TenantA)
-	calls := map[int64]uuid.UUID{}
-	for _, agent := range []int64{8, 17} {
-		calls[agent] = uuid.New()
-		w.LAD(t, functiontest.TenantA, `INSERT INTO voice_call_logs (id, tenant_id, agent_id, direction, status) VALUES ($1, $2, $3, 'outbound', 'ended')`,
-			calls[agent], functiontest.TenantA, agent)
+	// The voice service books the next follow-up with the id of the call that led to it.
+	const callOf = `{"call_id": "6f9619ff-8b86-4d01-b42d-00cf4fc964f%d"}`
+	logged := func(b followup.Booking, lead uuid.UUID, agent int64) {
+		w.LAD(t, b.TenantID, `INSERT INTO voice_call_logs (id, tenant_id, lead_id, agent_id, direction, status) VALUES ($1, $2, $3, $4, 'outbound', 'ended')`,
+			b.CallRef.UUID, b.TenantID, lead, agent)
 	}
 	ours := func(agent int64) string { return fmt.Sprintf(`"agent_id":%d`, agent) }
 	const from = `"from_number":"+12025550107"`
@@ -46,8 +46,9 @@ func TestAgentChoice(t *testing.T) {
 		{"nested", `{"metadata": {"agent_id": 17}}`, []string{ours(17)}, ""},
 		{"encoded_twice", `"{\"agent_id\": 17}"`, []string{ours(17)}, ""},
 		{"shared", `{"agent_id": 27}`, []string{ours(27)}, ""},
-		{"of_the_call", `{"call_id": "` + calls[17].String() + `"}`, []string{ours(17)}, ""},
-		{"of_a_call_of_others", `{"call_id": "` + calls[8].String() + `"}`, []string{ours(7), from}, ""},
+		{"of_the_call", fmt.Sprintf(callOf, 1), []string{ours(17)}, ""},
+		{"of_the_call_by_others", fmt.Sprintf(callOf, 2), []string{ours(7), from}, ""},
+		{"of_another_leads_call", fmt.Sprintf(callOf, 3), []string{ours(7), from}, ""},
 		{"of_others", `{"agent_id": 8}`, nil, notOurs},
 		{"of_others_encoded_twice", `"{\"agent_id\": 8}"`, nil, notOurs},
 		{"unknown", `{"agent_id": 9000}`, nil, notOurs},
@@ -62,6 +63,14 @@ func TestAgentChoice(t *testing.T) {
 			spy := newSpy(t)
 			e := w.serve(func(p *execute.Parts) { p.Agent = functiontest.Client(t, spy.URL, 5*time.Second) })
 			b := w.Insert(functiontest.Seed{Metadata: tc.metadata, Task: task("scheduled", "", 1)})
+			switch tc.name {
+			case "of_the_call":
+				logged(b, b.LeadID.UUID, 17)
+			case "of_the_call_by_others":
+				logged(b, b.LeadID.UUID, 8)
+			case "of_another_leads_call":
+				logged(b, w.Insert(functiontest.Seed{}).LeadID.UUID, 17)
+			}
 			got, body := e.deliver(b, 1), spy.body()
 			if tc.refused != "" {
 				if row := w.Row(b.Ref); got.status != 200 || got.Result != "no_agent" || body != "" ||

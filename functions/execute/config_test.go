@@ -191,6 +191,27 @@ func TestEachWrongSettingIsOneSentenceThatNamesIt(t *testing.T) {
 	}
 }
 
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, value string
+		perCall     int
+		retry       bool
+	}{
+		{"VOICE_AGENT_JOB_AFTER", "5s", 2, false}, // the question counts against the limit
+		{"VOICE_AGENT_JOB_AFTER", "0s", 1, false},
+		{"VOICE_AGENT_DISPATCH_FAILED", "not_started", 2, true},
+	} {
+		c, err := load(environment(tc.name, tc.value))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rules := execute.RulesOf(c); rules.Limit.PerCall != tc.perCall || rules.RetryDispatch != tc.retry {
+			t.Errorf("%s=%s: %+v", tc.name, tc.value, rules)
+		}
+	}
+}
+
 func TestAnEmulatorsIssuerIsTakenOutsideCloudRun(t *testing.T) {
 	t.Parallel()
 	c, err := load(environment("K_SERVICE", "", "FOLLOWUP_OIDC_ISSUER", "http://127.0.0.1:1", "FOLLOWUP_OIDC_CERTS_URL", "http://127.0.0.1:1/certs"))

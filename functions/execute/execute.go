@@ -105,8 +105,7 @@ func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenan
 			h.giveBack(context.WithoutCancel(ctx), log, a, "the claim's commit was unclear, so nothing was dialled")
 		}
 	case errors.Is(err, tenantdb.ErrLocked):
-		log.InfoContext(ctx, "the booking's row is locked; its task will come again", "event", "row_locked")
-		return answer{status: http.StatusConflict, Result: "row_locked"}
+		return rowLocked(ctx, log)
 	case errors.Is(err, tenantdb.ErrBusy):
 		status, event = http.StatusServiceUnavailable, "database_busy"
 	}
@@ -114,10 +113,17 @@ func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenan
 	return answer{status: status, Result: event}
 }
 
+func rowLocked(ctx context.Context, log *slog.Logger) answer {
+	log.InfoContext(ctx, "the booking's row is locked; its task will come again", "event", "row_locked")
+	return answer{status: http.StatusConflict, Result: "row_locked"}
+}
+
 // carryOut gives the booking another task, or ends it, in this task's place.
 func (h *Handler) carryOut(ctx context.Context, log *slog.Logger, b followup.Booking, d followup.Decision) answer {
 	stored, err := h.reconciler.CarryOut(ctx, b, d)
 	switch {
+	case errors.Is(err, tenantdb.ErrLocked):
+		return rowLocked(ctx, log)
 	case err != nil:
 		log.ErrorContext(ctx, "the booking could not be put off; its task will come again", "event", "task_rearm_failed", "error", err)
 		return answer{status: http.StatusInternalServerError, Result: "task_rearm_failed"}

@@ -5,3 +5,6 @@ var (
 	NewVerifierOver = newVerifier
 	PathBookingID   = pathBookingID
 )
+
+// RulesOf are the rules that the function decides by.
+var RulesOf = Config.rules

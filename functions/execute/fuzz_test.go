@@ -175,6 +175,8 @@ func FuzzConfiguration(f *testing.F) {
 		{"VOICE_AGENT_BASE_URL", "https://u:swordfish-canary@lad.example"}, {"DATABASE_URL", "postgres://u:swordfish-canary@%zz"}, {"INTERNAL_SERVICE_SECRET", "swordfish-canary\x00"},
 		{"DEFAULT_FOLLOW_UP_AGENT_ID", "99999999999999999999"}, {"FOLLOWUP_PAUSED", "{" + fuzzTenant + "}"}, {"FOLLOWUP_PAUSED", "%d%s%!"}, {"FOLLOWUP_ACTIVE_SINCE", "0000-00-00T00:00:00Z"},
 		{"FOLLOWUP_EXECUTION_ENDPOINT", "https://execute.example/%"}, {"FOLLOWUP_OIDC_AUDIENCE", " "}, {"TENANT_SCHEMA", "\xff"}, {"FOLLOWUP_BOOKING_TYPES", ",,,"},
+		{"VOICE_AGENT_LIMIT", "30/1m,,0/0s"}, {"FOLLOWUP_MAX_CALLS_PER_LEAD", "-1/1h"}, {"FOLLOWUP_TIME_MEANS", "wall,=instant"}, {"FOLLOWUP_DEFAULT_TIMEZONE", "Asia/\xff"},
+		{"VOICE_AGENT_JWT_SECRET", "swordfish-canary\x00"}, {"VOICE_AGENT_JOB_AFTER", "-1s"}, {"VOICE_AGENT_JOB_PATH", "//{job_id}{job_id}"}, {"FOLLOWUP_DEFAULT_REGION", "AE,%d"},
 	} {
 		f.Add(seed[0], seed[1], "", "")
 	}

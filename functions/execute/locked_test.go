@@ -7,6 +7,7 @@ import (
 
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 )
@@ -70,5 +71,33 @@ func TestLocked(t *testing.T) {
 	release()
 	if got := e.deliver(locked[0], 1); got.Result != "accepted" {
 		t.Errorf("with the lock gone: %s", got)
+	}
+}
+
+// A call that was refused for now, and whose row LAD has locked meanwhile, is put
+// off when its task comes again.
+func TestLockedDeferred(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
+	w.agent.Must(voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, Times: 1})
+	release := func() {}
+	e := w.serve(func(p *execute.Parts) {
+		p.Store = &faultyStore{Store: w.DB, afterFinish: func(int64) error {
+			release = w.Lock(b.Ref)
+			return nil
+		}}
+	})
+	got := e.deliver(b, 1)
+	release()
+	if got.status != 409 || got.Result != "row_locked" || !near(got.retryAfter(), time.Minute) || state(w.Row(b.Ref)) != notStartedRow {
+		t.Errorf("answered %s with Retry-After %q, the row is %q", got, got.header.Get("Retry-After"), state(w.Row(b.Ref)))
+	}
+	e = w.serve()
+	if got := e.deliver(b, 1); got.Result != "accepted" || state(w.Row(b.Ref)) != "executed r1 a2 task called" {
+		t.Errorf("when it comes again: %s, the row is %q", got, state(w.Row(b.Ref)))
+	}
+	if strings.Contains(w.log.String(), `"severity":"ERROR"`) {
+		t.Errorf("an error is logged:\n%s", w.log)
 	}
 }

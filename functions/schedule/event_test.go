@@ -95,6 +95,7 @@ func TestWhatAnEventCannotArmIsLeftAloneOrSettled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	url := w.serve()
+	timed := followup.Task{Status: followup.Pending, Key: functiontest.CurrentKey} // as the first event has left it
 	for _, tc := range []struct {
 		name   string
 		seed   functiontest.Seed
@@ -103,10 +104,13 @@ func TestWhatAnEventCannotArmIsLeftAloneOrSettled(t *testing.T) {
 		status followup.TaskStatus
 	}{
 		{"no follow-up", functiontest.Seed{Type: "meeting"}, "none", "no_follow_up", "pending"},
-		{"historic", functiontest.Seed{At: time.Now().Add(-72 * time.Hour)}, "none", "historic", "pending"},
+		{"historic", functiontest.Seed{At: time.Now().Add(-72 * time.Hour)}, "update", "historic", "pending"}, // its time is written once
+		{"historic, its time known", functiontest.Seed{At: time.Now().Add(-72 * time.Hour), Task: timed}, "none", "historic", "pending"},
 		{"cancelled before it had a task", functiontest.Seed{Status: "cancelled"}, "update", "not_live", "cancelled"},
 		{"too late", functiontest.Seed{At: time.Now().Add(-30 * time.Hour)}, "update", "expired", "failed"},
-		{"beyond the horizon", functiontest.Seed{At: time.Now().Add(30 * 24 * time.Hour)}, "none", "beyond_horizon", "pending"},
+		{"beyond the horizon", functiontest.Seed{At: time.Now().Add(30 * 24 * time.Hour)}, "update", "beyond_horizon", "pending"},
+		{"beyond the horizon, its time known", functiontest.Seed{At: time.Now().Add(30 * 24 * time.Hour), Task: timed}, "none", "beyond_horizon", "pending"},
+		{"in a zone that cannot be read", functiontest.Seed{Timezone: "Mars"}, "update", "no_zone", "failed"},
 		{"called", functiontest.Seed{Task: followup.Task{Status: "executed", ExecutedAt: time.Now(), Key: functiontest.CurrentKey}}, "none", "called", "executed"},
 		{"another spelling of the type", functiontest.Seed{Type: "Follow-Up"}, "arm", "arm", "scheduled"},
 	} {

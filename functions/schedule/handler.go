@@ -79,7 +79,11 @@ func (h *Handler) handle(ctx context.Context, m message, unreadable error) (Resu
 	log := h.log.With("tenant_id", m.ref.TenantID.String(), "booking_id", m.ref.BookingID.String())
 	d, err := h.reconciler.Booking(ctx, m.ref)
 	if err != nil {
-		log.ErrorContext(ctx, "the booking could not be planned; the event will come again",
+		level := slog.LevelError
+		if errors.Is(err, tenantdb.ErrLocked) { // as by LAD's own transaction that the event tells of
+			level = slog.LevelWarn
+		}
+		log.Log(ctx, level, "the booking could not be planned; the event will come again",
 			"event", "event_failed", "message_id", m.id, "message_type", m.kind, "error", err)
 		return Result{}, err
 	}

@@ -81,8 +81,7 @@ func TestASweepOfManySchemasIsCompleteAndBounded(t *testing.T) {
 	tenants := w.AddTenants(t, n)
 	for i, tenant := range tenants {
 		if i%4 == 0 {
-			w.LAD(t, tenant, `WITH lead AS (INSERT INTO leads (id, tenant_id, phone) VALUES ($1, $1, '+4915112345678') RETURNING id)
-				INSERT INTO lead_bookings (id, tenant_id, lead_id, booking_type, scheduled_at) SELECT id, id, id, 'follow_up', now() + interval '1 hour' FROM lead`, tenant)
+			w.Insert(functiontest.Seed{Tenant: tenant, At: time.Now().Add(time.Hour)})
 		}
 	}
 	w.LAD(t, tenants[1], `DROP VIEW followup_bookings`)
@@ -139,13 +138,12 @@ func TestTheNextSweepKnowsWhoWasAddedMovedOrRemoved(t *testing.T) {
 	if _, err := w.Owner.Exec(t.Context(), `DELETE FROM lad_registry.tenants WHERE tenant_id = $1`, functiontest.TenantB); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.Owner.Exec(t.Context(), fmt.Sprintf(`INSERT INTO "new home".leads SELECT * FROM %[1]s.leads;
+	_, err := w.Owner.Exec(t.Context(), fmt.Sprintf(`INSERT INTO "new home".users SELECT * FROM %[1]s.users; INSERT INTO "new home".leads SELECT * FROM %[1]s.leads;
 		INSERT INTO "new home".lead_bookings SELECT * FROM %[1]s.lead_bookings`, was))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.LAD(t, newcomer, `WITH lead AS (INSERT INTO leads (id, tenant_id, phone) VALUES ($1, $1, '+4915112345678') RETURNING id)
-		INSERT INTO lead_bookings (id, tenant_id, lead_id, booking_type, scheduled_at) SELECT id, id, id, 'follow_up', now() FROM lead`, newcomer)
+	added := w.Insert(functiontest.Seed{Tenant: newcomer})
 
 	_, line := w.tick(url, time.Now())
 	if line["tenants"] != 2.0 || line["tenants_broken"] != 0.0 || changed(line, "arm") != 2 {
@@ -156,7 +154,7 @@ func TestTheNextSweepKnowsWhoWasAddedMovedOrRemoved(t *testing.T) {
 		id           uuid.UUID
 		want         string
 	}{
-		{"added", "newcomer", newcomer, "scheduled"},
+		{"added", "newcomer", added.BookingID, "scheduled"},
 		{"moved, in the new schema", `"new home"`, left.BookingID, "scheduled"},
 		{"moved, in the old schema", was, left.BookingID, "pending"},
 		{"removed", "tenant_b", removed.BookingID, "pending"},

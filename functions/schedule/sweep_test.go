@@ -36,6 +36,7 @@ func changed(line map[string]any, rule string) int {
 func TestASweepFindsWhatEventsHaveMissed(t *testing.T) {
 	t.Parallel()
 	hourAgo, inAnHour := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	pending := followup.Task{Status: followup.Pending, Key: functiontest.CurrentKey} // with the instant of its time
 	for _, tc := range []struct {
 		name     string
 		concern  tenantdb.Concern
@@ -47,14 +48,22 @@ func TestASweepFindsWhatEventsHaveMissed(t *testing.T) {
 		revision int
 		tasks    int
 	}{
-		{"pending and due", tenantdb.Due, functiontest.Seed{At: inAnHour}, "", "arm", "scheduled", "", 1, 1},
-		{"pending and too late", tenantdb.Due, functiontest.Seed{At: time.Now().Add(-30 * time.Hour)}, "", "expired", "failed", "expired", 0, 0},
+		{"new", tenantdb.Untimed, functiontest.Seed{At: inAnHour}, "", "arm", "scheduled", "", 1, 1},
+		{"new, beyond the horizon", tenantdb.Untimed, functiontest.Seed{At: time.Now().Add(30 * 24 * time.Hour)}, "", "beyond_horizon", "pending", "", 0, 0},
+		{"new, in a zone that cannot be read", tenantdb.Untimed, functiontest.Seed{At: inAnHour, Timezone: "Mars"}, "", "no_zone", "failed", "unknown_timezone", 0, 0},
+		{"pending and due", tenantdb.Due, functiontest.Seed{At: inAnHour, Task: pending}, "", "arm", "scheduled", "", 1, 1},
+		{"pending and too late", tenantdb.Due, functiontest.Seed{At: time.Now().Add(-30 * time.Hour), Task: pending}, "", "expired", "failed", "expired", 0, 0},
+		{"pending and moved", tenantdb.Untimed, functiontest.Seed{At: inAnHour, Task: pending}, "scheduled_at = scheduled_at + interval '1 hour'", "arm", "scheduled", "", 1, 1},
 		{"its task should have come", tenantdb.Overdue, functiontest.Seed{At: hourAgo, Task: planned("scheduled", "", hourOld)}, "", "arm", "scheduled", "", 2, 1},
 		{"not started, and not tried again", tenantdb.Overdue, functiontest.Seed{At: hourAgo, Task: planned("failed", "not_started", hourOld, claimed)}, "", "arm", "scheduled", "", 2, 1},
 		{"written over while it was called", tenantdb.Overdue, functiontest.Seed{At: hourAgo, Task: planned("scheduled", "", hourOld, claimed)}, "", "lease_over", "failed", "outcome_unknown", 1, 0},
 		{"its claim ended without an outcome", tenantdb.LeaseOver, functiontest.Seed{At: hourAgo, Task: planned("in_progress", "", hourOld, claimed)}, "", "lease_over", "failed", "outcome_unknown", 1, 0},
 		{"cancelled behind its task's back", tenantdb.NotLive, functiontest.Seed{At: inAnHour, Task: planned("scheduled", "")}, "status = 'cancelled'", "not_live", "cancelled", "booking_cancelled", 1, 0},
-		{"cancelled before it had a task", tenantdb.Withdrawn, functiontest.Seed{At: inAnHour, Status: "cancelled"}, "", "not_live", "cancelled", "booking_cancelled", 0, 0},
+		{"cancelled before it was seen", tenantdb.Untimed, functiontest.Seed{At: inAnHour, Status: "cancelled"}, "", "not_live", "cancelled", "booking_cancelled", 0, 0},
+		{"cancelled before it had a task", tenantdb.Withdrawn, functiontest.Seed{At: inAnHour, Status: "cancelled", Task: pending}, "", "not_live", "cancelled", "booking_cancelled", 0, 0},
+		{"its zone is another", tenantdb.Changed, functiontest.Seed{At: inAnHour, Task: planned("scheduled", "")}, "timezone = 'PST'", "arm", "scheduled", "", 2, 1},
+		{"its zone can be read now", tenantdb.Changed, functiontest.Seed{At: inAnHour, Timezone: "Mars", Task: planned("failed", "unknown_timezone")}, "timezone = 'UTC'", "arm", "scheduled", "", 2, 1},
+		{"its time was read by other settings", tenantdb.Reread, functiontest.Seed{At: inAnHour, Task: planned("scheduled", "")}, "call_at_rule = call_at_rule + 1", "on_its_way", "scheduled", "", 1, 0},
 		{"moved", tenantdb.Changed, functiontest.Seed{At: inAnHour, Task: planned("scheduled", "")}, "scheduled_at = scheduled_at + interval '1 hour'", "arm", "scheduled", "", 2, 1},
 		{"moved after its call", tenantdb.Changed, functiontest.Seed{At: hourAgo, Task: planned("executed", "", func(t *followup.Task) { t.ExecutedAt = hourAgo })},
 			"scheduled_at = scheduled_at + interval '1 day'", "arm", "scheduled", "", 2, 1},
@@ -94,8 +103,8 @@ func TestASweepGoesThroughAllPagesOfAllTenants(t *testing.T) {
 	const each = 130 // more than a page
 	for _, tenant := range []uuid.UUID{functiontest.TenantA, functiontest.TenantB} {
 		lead := w.Insert(functiontest.Seed{Tenant: tenant, Type: "meeting"}).LeadID
-		w.LAD(t, tenant, `INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, scheduled_at, status)
-			SELECT $1, $2, 'follow_up', now() + interval '1 hour', 'scheduled' FROM generate_series(1, $3)`, tenant, lead, each)
+		w.LAD(t, tenant, `INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone, status)
+			SELECT $1, $2, 'follow_up', 'system', now() AT TIME ZONE 'UTC' + interval '1 minute' * n, 'UTC', 'scheduled' FROM generate_series(1, $3) n`, tenant, lead, each)
 	}
 	_, line := w.tick(url, time.Now())
 	if line["bookings_looked_at"] != 2.0*each || changed(line, "arm") != 2*each {

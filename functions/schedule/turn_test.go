@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -87,19 +88,66 @@ func TestATenantWithABacklogIsLeftToTheNextTickAndItsConcernsTakeTurns(t *testin
 	s := &slowStore{tenant: functiontest.TenantA, each: 6 * time.Second}
 	h := w.slowly(s)
 	soon := time.Now().Add(time.Hour)
+	timed := followup.Task{Status: followup.Pending, Key: functiontest.CurrentKey} // so that Due finds it
 	for range 230 {
-		w.Insert(functiontest.Seed{At: soon})
+		w.Insert(functiontest.Seed{At: soon, Task: timed})
 	}
-	w.Insert(functiontest.Seed{At: soon, Status: "cancelled"})
+	w.Insert(functiontest.Seed{At: soon, Status: "cancelled", Task: timed})
 	other := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: soon})
 	swept := h.Sweep(t.Context())
-	if swept.Skipped != 1 || swept.Broken != 0 || swept.Looked != 202 || w.Row(other.Ref).Task.Status != followup.Scheduled {
+	// Its turn is over when it has asked for its third page.
+	if swept.Skipped != 1 || swept.Broken != 0 || swept.Looked != 102 || w.Row(other.Ref).Task.Status != followup.Scheduled {
 		t.Errorf("the first sweep: %+v", swept)
 	}
 	if want := []tenantdb.Concern{tenantdb.Due, tenantdb.Withdrawn, tenantdb.Due}; !slices.Equal(s.asked, want) {
 		t.Errorf("it asked %v, want %v", s.asked, want)
 	}
-	if swept = h.Sweep(t.Context()); swept.Skipped != 0 || swept.Looked != 30 {
+	if swept = h.Sweep(t.Context()); swept.Skipped != 0 || swept.Looked != 130 {
 		t.Errorf("the second sweep: %+v", swept)
+	}
+}
+
+// LAD holds many rows for a while: a sweep waits for none of them for long, and
+// reaches those behind them.
+func TestLocked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	url := w.serve(func(p *parts) { p.store = w.Open(func(c *tenantdb.Config) { c.LockTimeout = 15 * time.Second }) })
+	const held = 30
+	soon := time.Now().Add(time.Hour)
+	var refs []followup.Ref
+	for i := range held {
+		refs = append(refs, w.Insert(functiontest.Seed{At: soon.Add(time.Duration(i) * time.Second)}).Ref)
+	}
+	newer := w.Insert(functiontest.Seed{At: soon.Add(time.Minute)})
+	release := w.Lock(refs...)
+	defer release()
+	_, line := w.tick(url, time.Now())
+	if line["bookings_locked"] != float64(held) || line["bookings_failed"] != 0.0 || line["tenants_broken"] != 0.0 || line["tenants_skipped"] != 0.0 || changed(line, "arm") != 1 {
+		t.Errorf("the sweep says %v", line)
+	}
+	if row := w.Row(newer.Ref).Task; row.Status != followup.Scheduled || w.queue.Named(row.Name) == nil {
+		t.Errorf("behind the locked rows stands %+v", row)
+	}
+	if took, _ := line["took_ms"].(float64); took > 14_000 {
+		t.Errorf("the sweep took %v ms", took)
+	}
+	if got := w.event(url, binary, "booking.updated", refs[0]); got.status != 500 || got.Error.Code != "event_failed" {
+		t.Errorf("an event of a locked row is answered %s", got)
+	}
+	if strings.Contains(w.log.String(), `"severity":"ERROR"`) {
+		t.Errorf("an error is logged:\n%s", w.log)
+	}
+	release()
+	if _, line = w.tick(url, time.Now()); changed(line, "arm") != held {
+		t.Errorf("the next sweep says %v", line)
+	}
+	for _, ref := range refs {
+		if row := w.Row(ref).Task; row.Status != followup.Scheduled || row.Revision != 1 || w.queue.Named(row.Name) == nil {
+			t.Errorf("the row is %+v", row)
+		}
+	}
+	if n := len(w.queue.List()); n != held+1 {
+		t.Errorf("there are %d tasks", n)
 	}
 }

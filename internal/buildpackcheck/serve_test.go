@@ -167,7 +167,7 @@ func deploy(t *testing.T, program string) *deployment {
 		"GCP_PROJECT_ID=p", "GCP_LOCATION=l", "CLOUD_TASKS_EMULATOR_HOST=" + d.queue.Addr,
 		"GCP_CLOUD_TASKS_SERVICE_ACCOUNT=" + functiontest.Account, "FOLLOWUP_EXECUTION_ENDPOINT=" + endpoint,
 		"FOLLOWUP_OIDC_AUDIENCE=" + functiontest.Audience, "FOLLOWUP_OIDC_ISSUER=" + d.queue.Issuer, "FOLLOWUP_OIDC_CERTS_URL=" + d.queue.CertsURL,
-		"VOICE_AGENT_BASE_URL=" + d.agent.URL, "INTERNAL_SERVICE_SECRET=" + functiontest.Secret,
+		"VOICE_AGENT_BASE_URL=" + d.agent.URL, "INTERNAL_SERVICE_SECRET=" + functiontest.Secret, "VOICE_AGENT_JOB_AFTER=1s",
 		"FOLLOWUP_ACTIVE_SINCE=" + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "LOCAL_ONLY=true",
 	}
 	d.schedule = start(t, program, append([]string{"FUNCTION_TARGET=ScheduleFollowUp", "PORT=" + schedulePort}, env...)...)
@@ -220,11 +220,15 @@ func (d *deployment) check(t *testing.T) {
 	d.queue.Resume()
 	for _, b := range bookings {
 		functiontest.Eventually(t, "the call is recorded", func() bool { return d.database.Row(b.Ref).Task.Status == followup.Executed })
-		if calls := d.agent.Calls(b.BookingID.String()); len(calls) != 1 || calls[0].CallID != d.database.Row(b.Ref).Task.CallID {
-			t.Errorf("the voice agent saw %+v", calls)
-		}
 	}
 	functiontest.Eventually(t, "the tasks are done", func() bool { return len(d.queue.List()) == 0 })
+	for _, b := range bookings {
+		// The row has learnt from the job how LAD's call log names the call.
+		if calls := d.agent.Calls(b.BookingID.String()); len(calls) != 1 || calls[0].CallID == "" || calls[0].CallID != d.database.Row(b.Ref).Task.CallID ||
+			d.agent.JobsAsked(b.BookingID.String()) != 1 {
+			t.Errorf("the voice agent saw %+v, the row is %+v", calls, d.database.Row(b.Ref).Task)
+		}
+	}
 	for _, p := range []*process{d.schedule, d.execute} {
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)

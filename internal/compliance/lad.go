@@ -36,7 +36,8 @@ type IdempotencyTest struct {
 // LAD is what LAD asks of its services.
 func LAD() Rules {
 	return Rules{
-		TenantRelations: []string{"lead_bookings", "leads", "lead_notes", "followup_bookings", "followup_leads"},
+		TenantRelations: []string{"lead_bookings", "leads", "lead_notes", "followup_bookings", "followup_leads",
+			"followup_agents", "followup_numbers", "followup_call_log", "voice_agents", "voice_agent_numbers", "voice_call_logs"},
 		Setting:         "app.tenant_id",
 		Views: map[string]string{
 			"followup_tenants": "tells the sweep whom to visit: it shows tenant ids and nothing else",
@@ -75,8 +76,14 @@ var exceptions = []Exception{
 	},
 	{
 		Package: "pkg/tenantdb",
-		SQL:     `SELECT EXISTS (SELECT FROM followup_bookings), EXISTS (SELECT FROM followup_leads)`,
+		SQL: `SELECT EXISTS (SELECT FROM followup_bookings), EXISTS (SELECT FROM followup_leads),
+			EXISTS (SELECT FROM followup_agents WHERE tenant_id IS NOT NULL), EXISTS (SELECT FROM followup_numbers), EXISTS (SELECT FROM followup_call_log)`,
 		Reason:  "doctor asks whether the views themselves keep tenants apart, with yes or no for an answer",
+	},
+	{
+		Package: "migrations",
+		SQL:     `SET ROLE ⟨pgx.Identifier{s.role}.Sanitize()⟩`,
+		Reason:  "SET takes no parameters; the role is the session's own, quoted by pgx",
 	},
 	{
 		Package: "migrations",

@@ -39,7 +39,10 @@ func TestEverySettingIsDocumentedWithItsDefaultAndNoOtherIs(t *testing.T) {
 		}
 	}
 	// Said in words instead of in the value.
-	inWords := []string{"FOLLOWUP_BOOKING_TYPES", "FOLLOWUP_OIDC_AUDIENCE", "VOICE_AGENT_BASE_URL"}
+	inWords := []string{
+		"FOLLOWUP_BOOKING_TYPES", "FOLLOWUP_OIDC_AUDIENCE", "VOICE_AGENT_BASE_URL",
+		"FOLLOWUP_TIME_MEANS", "VOICE_AGENT_START_CALL_PATH", "VOICE_AGENT_JOB_PATH", // said by the zero value, and by the contract
+	}
 	for _, name := range inWords {
 		if d, r := documented[name], read[name]; d.fallback != "" && d.who == r.who {
 			read[name] = d

@@ -93,8 +93,7 @@ func (d *Database) Insert(s Seed) followup.Booking {
 		row.Columns["lead_id"] = s.LeadID
 	}
 	ref := d.Fixture.Insert(d.t, row)
-	if key == CurrentKey {
-		b := d.Row(ref)
+	if b := d.Row(ref); key == CurrentKey && !b.ScheduledAt.IsZero() {
 		d.Change(ref, "planned_for = $1, idempotency_key = $2", b.ScheduledAt, b.Key())
 	}
 	return d.Row(ref)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/internal/reconcile"
@@ -240,7 +242,7 @@ func TestARowThatMovesUnderThePlanIsPlannedAgain(t *testing.T) {
 		"to another time": {"scheduled_at = scheduled_at + interval '1 hour'", followup.Scheduled, "read create update read create update"},
 		"out of LAD":      {"is_deleted = true", followup.Cancelled, "read create update read update"},
 		"by an operator": {"task_status = 'cancelled', task_reason = 'by_operator', idempotency_key = $1, planned_for = scheduled_at",
-			followup.Cancelled, "read create update read"},
+			followup.Cancelled, "read create update read update"}, // whose time is written with it
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -289,6 +291,38 @@ func TestARivalWithTheSamePlanIsNoFault(t *testing.T) {
 	after := w.Row(b.Ref)
 	if all := w.queue.List(); len(all) != 1 || after.Task.Revision != 1 || all[0].GetName() != after.Task.Name {
 		t.Errorf("%d tasks, the row is %+v", len(all), after.Task)
+	}
+}
+
+// LAD keeps a lead's minute for one booking that waits (its index exists in
+// tenant A's schema).
+func TestDuplicate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	lead, at := uuid.New(), time.Now().Add(-time.Hour)
+	first := w.Insert(functiontest.Seed{At: at, LeadID: lead, Task: followup.Task{
+		Status: followup.Failed, Reason: followup.NotStarted, Revision: 1, Attempts: 1, Key: functiontest.CurrentKey, ClaimedAt: at, DueAt: at}})
+	second := w.Insert(functiontest.Seed{At: at, LeadID: lead, Task: followup.Task{
+		Status: followup.Scheduled, Revision: 1, Key: functiontest.CurrentKey, DueAt: time.Now()}})
+	if _, err := w.reconciler(t).Booking(t.Context(), first.Ref); err != nil {
+		t.Fatal(err)
+	}
+	if row := w.Row(first.Ref).Task; row.Status != followup.Cancelled || row.Reason != followup.Duplicate || row.Name != "" || row.Key != first.Key() {
+		t.Errorf("the row is %+v", row)
+	}
+	if row := w.Row(second.Ref).Task; row != second.Task {
+		t.Errorf("the other booking's row is %+v", row)
+	}
+	if got := w.taken(); got != "read create update update delete" || len(w.queue.List()) != 0 {
+		t.Errorf("%d tasks are left after %s", len(w.queue.List()), got)
+	}
+	lines := w.log.Events("booking_planned")
+	if len(lines) != 1 || lines[0]["rule"] != "duplicate" || strings.Contains(w.log.String(), `"severity":"ERROR"`) {
+		t.Errorf("logged\n%s", w.log)
+	}
+	w.steps = nil
+	if d, err := w.reconciler(t).Booking(t.Context(), first.Ref); err != nil || d.Rule != followup.RuleSettled || w.taken() != "read" {
+		t.Errorf("planned again: %+v, %v after %s", d, err, w.taken())
 	}
 }
 

@@ -59,14 +59,14 @@ FOR NO KEY UPDATE NOWAIT`
 	last_execution_error = NULLIF($13, ''), idempotency_key = NULLIF($14, ''),
 	call_at = $15, call_at_wall = $16, call_at_zone = $17, call_at_rule = $18, called_at = $11
 WHERE tenant_id = $1 AND id = $2
-	AND wall_at IS NOT DISTINCT FROM $16 AND timezone = $17 AND booking_source = $19
+	AND COALESCE(wall_at, '0001-01-01') = COALESCE($16, timestamp '0001-01-01') AND timezone = $17 AND booking_source = $19
 	AND left(COALESCE(status::text, ''), 100) = $20
 	AND COALESCE(is_deleted, false) = $21
 	AND left(COALESCE(task_status::text, 'pending'), 100) = $22
 	AND COALESCE(task_reason::text, '') = $23
 	AND task_revision = $24
 	AND claimed_at IS NOT DISTINCT FROM $25 AND planned_for IS NOT DISTINCT FROM $26
-	AND ` + executedAt + ` IS NOT DISTINCT FROM $27`
+	AND COALESCE(` + executedAt + `, '0001-01-01 00:00:00+00') = COALESCE($27, timestamptz '0001-01-01 00:00:00+00')`
 
 	// finishSQL records an outcome for the very claim that dialled, told by columns
 	// that LAD does not know: the revision, the time of the claim, and the time that

@@ -77,28 +77,38 @@ func kindsOfRows(r followup.Rules) []kindOfRow {
 	timeless.ClaimedAt, timeless.DueAt = time.Time{}, at
 	lads := followup.Task{Status: followup.Scheduled, DueAt: micro(historic)}
 
+	timed := followup.Task{Status: followup.Pending}
+	timedFor := func(at time.Time) followup.Task { return followup.Task{Status: followup.Pending, PlannedFor: at} }
 	is := func(c ...tenantdb.Concern) []tenantdb.Concern { return c }
 	return []kindOfRow{
-		{"new", live(at, followup.Task{}), is(tenantdb.Due)},
-		{"new, in LAD's own spelling", tenantdbtest.Row{Type: "Follow-Up"}, is(tenantdb.Due)},
-		{"new, and long past", live(r.ActiveSince.Add(time.Minute), followup.Task{}), is(tenantdb.Due)},
-		{"new, at the horizon", live(now.Add(r.Horizon-time.Minute), followup.Task{}), is(tenantdb.Due)},
-		{"beyond the horizon", live(now.Add(r.Horizon+time.Hour), followup.Task{}), nil},
+		{"new", live(at, followup.Task{}), is(tenantdb.Untimed)},
+		{"timed", live(at, timed), is(tenantdb.Due)},
+		{"new, in LAD's own spelling", tenantdbtest.Row{Type: "Follow-Up"}, is(tenantdb.Untimed)},
+		{"timed, in LAD's own spelling", tenantdbtest.Row{Type: "Follow-Up", Task: timed}, is(tenantdb.Due)},
+		{"new, and long past", live(r.ActiveSince.Add(time.Minute), timed), is(tenantdb.Due)},
+		{"new, at the horizon", live(now.Add(r.Horizon-time.Minute), timed), is(tenantdb.Due)},
+		{"beyond the horizon", live(now.Add(r.Horizon+time.Hour), timed), nil},
+		{"new, and beyond the horizon", live(now.Add(r.Horizon+time.Hour), followup.Task{}), is(tenantdb.Untimed)},
+		{"timed, and moved", live(at.Add(time.Hour), timedFor(at)), is(tenantdb.Due, tenantdb.Untimed)},
+		{"timed, and its zone changed", with(live(at, timed), "timezone", "GST"), is(tenantdb.Due, tenantdb.Untimed)},
+		{"timed by other settings", with(live(at, waiting), "call_at_rule", 1), is(tenantdb.Reread)},
 		{"parked", live(at, followup.Task{Status: followup.Pending, Revision: 4}), is(tenantdb.Due)},
-		{"past, but booked after the start", with(live(historic, followup.Task{}), "created_at", now), is(tenantdb.Due)},
+		{"past, but booked after the start", with(live(historic, timed), "created_at", now), is(tenantdb.Due)},
 		{"no follow-up", meeting(live(at, followup.Task{})), nil},
 		{"of no type", with(live(at, followup.Task{}), "booking_type", nil), nil},
-		{"historic", old(live(at, followup.Task{})), nil},
-		{"historic and cancelled", old(cancelled(live(at, followup.Task{}))), nil},
-		{"withdrawn", cancelled(live(at, followup.Task{})), is(tenantdb.Withdrawn)},
-		{"withdrawn by deletion", with(live(at, followup.Task{}), "is_deleted", true), is(tenantdb.Withdrawn)},
-		{"without a time", with(live(at, followup.Task{}), "scheduled_at", nil), is(tenantdb.Withdrawn)},
+		{"historic", old(live(at, timed)), nil},
+		{"historic by less than a zone, not timed", old(live(at, followup.Task{})), is(tenantdb.Untimed)},
+		{"historic and cancelled", old(cancelled(live(at, timed))), nil},
+		{"withdrawn", cancelled(live(at, timed)), is(tenantdb.Withdrawn)},
+		{"withdrawn, never timed", cancelled(live(at, followup.Task{})), is(tenantdb.Untimed)},
+		{"withdrawn by deletion", with(live(at, timed), "is_deleted", true), is(tenantdb.Withdrawn)},
+		{"without a time", with(live(at, followup.Task{}), "scheduled_at", nil), is(tenantdb.Untimed)},
 		{"withdrawn, no follow-up", meeting(cancelled(live(at, followup.Task{}))), nil},
 		{"on its way", live(at, waiting), nil},
 		{"on its way, moved", live(at.Add(time.Microsecond), waiting), is(tenantdb.Changed)},
 		{"on its way, not live", cancelled(live(at, waiting)), is(tenantdb.NotLive)},
 		{"overdue", live(now, overdue), is(tenantdb.Overdue)},
-		{"overdue, armed, and moved before the start", old(live(now, overdue)), is(tenantdb.Overdue)},
+		{"overdue, armed, and moved before the start", old(live(now, overdue)), is(tenantdb.Overdue, tenantdb.Changed)},
 		{"never checked", live(now, state(followup.Scheduled, "", time.Time{}, now)), is(tenantdb.Overdue)},
 		{"refused a while ago", live(now, refused), is(tenantdb.Overdue)},
 		{"refused just now", live(now, refusedJustNow), nil},
@@ -128,6 +138,7 @@ func kindsOfRows(r followup.Rules) []kindOfRow {
 func TestEachConcernFindsItsRowsAndNoOthers(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
+	loosen(t, f, tenantdbtest.TenantA, "scheduled_at", "booking_type")
 	r := rules()
 	names := map[followup.Ref]string{}
 	want, got := map[string][]tenantdb.Concern{}, map[string][]tenantdb.Concern{}
@@ -157,9 +168,11 @@ func TestEachConcernFindsItsRowsAndNoOthers(t *testing.T) {
 func TestARowWithoutATaskStatusIsPending(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
+	loosen(t, f, tenantdbtest.TenantB, "task_status")
 	none := map[string]any{"task_status": nil}
-	due := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB, Columns: none})
-	withdrawn := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB, Status: "cancelled", Columns: none})
+	timed := followup.Task{Status: followup.Pending}
+	due := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB, Task: timed, Columns: none})
+	withdrawn := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB, Task: timed, Status: "cancelled", Columns: none})
 	for c, want := range map[tenantdb.Concern]followup.Ref{tenantdb.Due: due, tenantdb.Withdrawn: withdrawn} {
 		if got := candidates(t, f.DB, tenantdbtest.TenantB, c, rules(), 10); !slices.Equal(got, []followup.Ref{want}) {
 			t.Errorf("%s finds %v", c, got)
@@ -178,7 +191,9 @@ func TestPagesVisitEachRowOnceEvenWhileRowsLeave(t *testing.T) {
 		want := map[followup.Ref]bool{}
 		for n := range 20 {
 			row := prototype
-			row.Task.DueAt = row.Task.DueAt.Add(-time.Duration(n/4) * time.Second)
+			if !row.Task.DueAt.IsZero() { // else the row is new
+				row.Task.DueAt = row.Task.DueAt.Add(-time.Duration(n/4) * time.Second)
+			}
 			row.ScheduledAt = row.ScheduledAt.Add(time.Duration(n/4) * time.Second)
 			want[f.Insert(t, row)] = true
 		}
@@ -253,16 +268,17 @@ func TestAnUnknownTenantGivesRiseToNoConcern(t *testing.T) {
 func TestEachConcernIsAnsweredFromItsIndex(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
-	f.LAD(t, tenantdbtest.TenantA, `WITH lead AS (INSERT INTO leads (tenant_id) VALUES ($1) RETURNING id)
-		INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, scheduled_at, task_status)
-		SELECT $1, lead.id, (ARRAY['meeting', 'demo', 'follow_up'])[1 + n % 3], now() - n * interval '1 hour',
-			CASE WHEN n % 3 < 2 THEN 'pending' ELSE (ARRAY['pending', 'scheduled', 'in_progress', 'failed'])[1 + n / 3 % 4] END
-		FROM lead, generate_series(1, 20000) AS n`, tenantdbtest.TenantA)
+	f.LAD(t, tenantdbtest.TenantA, `INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, task_status, call_at, call_at_wall, call_at_zone, call_at_rule)
+		SELECT $1, $2, (ARRAY['meeting', 'demo', 'follow_up'])[1 + n % 3], 'x', now() - n * interval '1 hour',
+			CASE WHEN n % 3 < 2 THEN 'pending' ELSE (ARRAY['pending', 'scheduled', 'in_progress', 'failed'])[1 + n / 3 % 4] END,
+			now() - n * interval '1 hour', CASE WHEN n % 100 > 0 THEN now() - n * interval '1 hour' END, 'GST', $3
+		FROM generate_series(1, 20000) AS n`, tenantdbtest.TenantA, newLead(t, f, tenantdbtest.TenantA), followup.Times{}.Rule())
 	f.LAD(t, tenantdbtest.TenantA, `ANALYZE lead_bookings`)
 	for c, index := range map[tenantdb.Concern]string{
 		tenantdb.Due: "followup_pending_idx", tenantdb.Withdrawn: "followup_pending_idx",
 		tenantdb.Overdue: "followup_waiting_idx", tenantdb.NotLive: "followup_waiting_idx",
 		tenantdb.LeaseOver: "followup_in_progress_idx", tenantdb.Changed: "followup_changed_idx",
+		tenantdb.Untimed: "followup_untimed_idx", tenantdb.Reread: "followup_rule_idx",
 	} {
 		plan := explain(t, f, c)
 		if !strings.Contains(plan, `"Index Name": "`+index+`"`) || strings.Contains(plan, "Seq Scan") {
@@ -287,7 +303,7 @@ func explain(t *testing.T, f *tenantdbtest.Fixture, c tenantdb.Concern) string {
 		r, now := rules(), time.Now()
 		args := pgx.NamedArgs{
 			"tenant": tenantdbtest.TenantA, "at": "-infinity", "id": uuid.Nil, "limit": 100, "kinds": r.Kinds(),
-			"since": r.ActiveSince, "horizon": now.Add(r.Horizon), "overdue": now.Add(-r.Grace), "lapsed": now.Add(-r.Lease),
+			"since": r.ActiveSince, "since_roughly": r.ActiveSince.Add(-24 * time.Hour), "rule": followup.Times{}.Rule(), "horizon": now.Add(r.Horizon), "overdue": now.Add(-r.Grace), "lapsed": now.Add(-r.Lease),
 		}
 		return tx.QueryRow(t.Context(), "EXPLAIN (FORMAT JSON) "+tenantdb.ConcernSQL[c], args).Scan(&plan)
 	})

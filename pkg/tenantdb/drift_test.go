@@ -74,11 +74,10 @@ func TestMoreBookingsThanAPageHasAreFoundAndRead(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
 	const n = 2_001 // a page has 1,000
-	lead := uuid.New()
-	f.LAD(t, tenantdbtest.TenantA, `INSERT INTO leads (id, tenant_id) VALUES ($1, $2)`, lead, tenantdbtest.TenantA)
+	lead := newLead(t, f, tenantdbtest.TenantA)
 	// Many at the same moment: the page's end needs more than a time.
-	f.LAD(t, tenantdbtest.TenantA, `INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, scheduled_at, task_status, task_revision, task_scheduled_at)
-		SELECT $1, $2, 'follow_up', now() + interval '1 hour', 'scheduled', 1, date_trunc('hour', now()) + i / 700 * interval '1 minute'
+	f.LAD(t, tenantdbtest.TenantA, `INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, task_status, task_revision, task_scheduled_at)
+		SELECT $1, $2, 'follow_up', 'x', now() + interval '1 hour', 'scheduled', 1, date_trunc('hour', now()) + i / 700 * interval '1 minute'
 		FROM generate_series(1, $3::int) AS i`, tenantdbtest.TenantA, lead, n)
 	got := waiting(t, f.DB, tenantdbtest.TenantA)
 	if len(got) != n {

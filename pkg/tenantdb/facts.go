@@ -1,6 +1,7 @@
 package tenantdb
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,7 +43,7 @@ WHERE tenant_id = $1 AND lead_id = $2 AND id <> $3 AND claimed_at IS NOT NULL
 	selectAgentsSQL  = `SELECT id, shared FROM followup_agents WHERE tenant_id = $1 OR tenant_id IS NULL ORDER BY length(id), id LIMIT 1000`
 	selectNumbersSQL = `SELECT COALESCE(country_code, ''), COALESCE(base_number, ''), COALESCE(agent_id, '') FROM followup_numbers
 WHERE tenant_id = $1 ORDER BY id LIMIT 1000`
-	selectCallAgentSQL = `SELECT COALESCE(agent_id, '') FROM followup_call_log WHERE tenant_id = $1 AND id = $2::text`
+	selectCallAgentSQL = `SELECT COALESCE(agent_id, '') FROM followup_call_log WHERE tenant_id = $1 AND lead_id = $3 AND id = $2::text`
 
 	selectPaceSQL = `SELECT tenant_id, claimed_at, slot, blocked FROM followup_pace($1, $2)`
 )
@@ -87,7 +88,7 @@ func (db *DB) facts(ctx context.Context, tx pgx.Tx, b followup.Booking, rules fo
 	batch.Queue(selectAgentsSQL, b.TenantID).Query(func(rows pgx.Rows) error { return scanAgents(rows, &f.Agents) })
 	batch.Queue(selectNumbersSQL, b.TenantID).Query(func(rows pgx.Rows) error { return scanNumbers(rows, &f.Agents) })
 	if b.CallRef.Valid {
-		batch.Queue(selectCallAgentSQL, b.TenantID, b.CallRef.UUID).QueryRow(func(row pgx.Row) error {
+		batch.Queue(selectCallAgentSQL, b.TenantID, b.CallRef.UUID, b.LeadID).QueryRow(func(row pgx.Row) error {
 			return scanCallAgent(row, &f.Agents)
 		})
 	}
@@ -203,8 +204,9 @@ func metadata(agent, call, odd *string) (agentID string, callRef uuid.NullUUID) 
 			text = []byte(again)
 		}
 		switch err := json.Unmarshal(text, &inner); {
-		case err != nil:
+		case err != nil && bytes.HasPrefix(text, []byte("{")): // cut off, or not JSON
 			return "unreadable metadata", callRef // said by the rule that asks for the agent
+		case err != nil: // a text or a list, which names no agent
 		case inner.AgentID == nil && inner.Metadata != nil:
 			nested := string(inner.Metadata)
 			return metadata(nil, call, &nested)

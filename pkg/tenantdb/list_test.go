@@ -101,6 +101,7 @@ func TestAListShowsWhatItsFilterSaysInTheOrderOfTheCalls(t *testing.T) {
 func TestAListShowsFollowUpsOnly(t *testing.T) {
 	t.Parallel()
 	l := newListing(t)
+	loosen(t, l.Fixture, tenantdbtest.TenantA, "booking_type")
 	old := time.Now().Add(-48 * time.Hour)
 	l.add(t, "another spelling", tenantdbtest.Row{Type: "Follow-Up"})
 	l.add(t, "a meeting", tenantdbtest.Row{Type: "meeting"})
@@ -120,6 +121,7 @@ func TestAListShowsFollowUpsOnly(t *testing.T) {
 func TestAListPagesThroughRowsWithEqualAndOddTimes(t *testing.T) {
 	t.Parallel()
 	l := newListing(t)
+	loosen(t, l.Fixture, tenantdbtest.TenantA, "scheduled_at")
 	at := micro(time.Now())
 	want := map[string]bool{}
 	for _, odd := range []any{at, at, at, at, nil, nil, "infinity", "-infinity", "0001-01-01 00:00:00+00", "20000-01-01 00:00:00+00", "0044-03-15 12:00:00+00 BC"} {
@@ -152,6 +154,7 @@ func TestATenantListsItsOwnBookingsOnly(t *testing.T) {
 		l.add(t, "A's", tenantdbtest.Row{Tenant: tenantdbtest.TenantA})
 		ofB := l.add(t, "B's", tenantdbtest.Row{Tenant: tenantdbtest.TenantB})
 		if name == "registry" { // where LAD's own column may be NULL
+			loosen(t, l.Fixture, tenantdbtest.TenantB, "task_status")
 			l.LAD(t, tenantdbtest.TenantB, `UPDATE lead_bookings SET task_status = NULL WHERE id = $1`, ofB.BookingID)
 		}
 		for tenant, want := range map[uuid.UUID][]string{
@@ -188,7 +191,7 @@ func TestALeadIsReadForItsOwnTenantOnly(t *testing.T) {
 		t.Errorf("lead %+v, error %v", lead, err)
 	}
 	b.TenantID = tenantdbtest.TenantB
-	if lead, err := f.DB.Lead(t.Context(), b); err != nil || lead != (followup.Lead{}) {
+	if lead, err := f.DB.Lead(t.Context(), b); err != nil || lead != (followup.Lead{NumberProblem: "there is no such lead"}) {
 		t.Errorf("a foreign lead is %+v, error %v", lead, err)
 	}
 }

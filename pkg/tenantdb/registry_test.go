@@ -215,7 +215,7 @@ func TestOneConnectionServesSchemasWhoseColumnsDiffer(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry(), poolOfOne)
 	// As Prisma writes them, for one.
-	f.AddTenant(t, uuid.New(), "prisma", ladschema.Own001, `ALTER TABLE lead_bookings
+	f.AddTenant(t, uuid.New(), "prisma", ladschema.Timestamptz, ladschema.Own001, `ALTER TABLE lead_bookings
 		ALTER COLUMN scheduled_at TYPE timestamptz(6), ALTER COLUMN created_at TYPE timestamptz(6), ALTER COLUMN task_scheduled_at TYPE timestamptz(3),
 		ALTER COLUMN executed_at TYPE timestamptz(6), ALTER COLUMN booking_type TYPE text, ALTER COLUMN status TYPE varchar(64),
 		ALTER COLUMN last_execution_error TYPE varchar(1000), ALTER COLUMN task_name TYPE varchar(255), ALTER COLUMN execution_attempts TYPE bigint`,

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
@@ -26,14 +27,17 @@ func TestTheSweepCostsWhatIsDueAndNotWhatIsStored(t *testing.T) {
 	f := tenantdbtest.New(t)
 	// Of every 100 rows one is a follow-up, in history or in the far future; the
 	// due ones come on top.
-	f.LAD(t, tenantdbtest.TenantA, `WITH lead AS (INSERT INTO leads (tenant_id) VALUES ($1) RETURNING id)
-		INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, scheduled_at, created_at)
-		SELECT $1, lead.id, CASE WHEN n % 100 = 0 THEN 'follow_up' ELSE 'viewing' END,
+	lead := newLead(t, f, tenantdbtest.TenantA)
+	f.LAD(t, tenantdbtest.TenantA, `INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, created_at)
+		SELECT $1, $3, CASE WHEN n % 100 = 0 THEN 'follow_up' ELSE 'viewing' END, 'voice_agent',
 			now() + CASE WHEN n % 200 = 0 THEN interval '1 year' ELSE interval '-1 year' END, now() - interval '2 years'
-		FROM lead, generate_series(1, $2::int) AS n`, tenantdbtest.TenantA, rows)
-	f.LAD(t, tenantdbtest.TenantA, `WITH lead AS (INSERT INTO leads (tenant_id) VALUES ($1) RETURNING id)
-		INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, scheduled_at)
-		SELECT $1, lead.id, 'follow_up', now() + n * interval '1 second' FROM lead, generate_series(1, $2::int) AS n`, tenantdbtest.TenantA, due)
+		FROM generate_series(1, $2::int) AS n`, tenantdbtest.TenantA, rows, lead)
+	// What an earlier sweep has seen is timed.
+	f.LAD(t, tenantdbtest.TenantA, `UPDATE lead_bookings SET call_at = scheduled_at AT TIME ZONE 'Asia/Dubai', call_at_wall = scheduled_at, call_at_zone = timezone, call_at_rule = $1
+		WHERE booking_type = 'follow_up' AND scheduled_at > now()`, followup.Times{}.Rule())
+	f.LAD(t, tenantdbtest.TenantA, `INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone, call_at, call_at_wall, call_at_zone, call_at_rule)
+		SELECT $1, $3, 'follow_up', 'voice_agent', at AT TIME ZONE 'Asia/Dubai', 'GST', at, at AT TIME ZONE 'Asia/Dubai', 'GST', $4
+		FROM generate_series(1, $2::int) AS n, LATERAL (SELECT now() + n * interval '1 second') AS moment (at)`, tenantdbtest.TenantA, due, lead, followup.Times{}.Rule())
 	f.LAD(t, tenantdbtest.TenantA, `ANALYZE lead_bookings`)
 
 	var found int
@@ -75,7 +79,7 @@ func pagesRead(t *testing.T, f *tenantdbtest.Fixture, c tenantdb.Concern) (pages
 		r, now := rules(), time.Now()
 		return tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+tenantdb.ConcernSQL[c], pgx.NamedArgs{
 			"tenant": tenantdbtest.TenantA, "at": "-infinity", "id": uuid.Nil, "limit": 100, "kinds": r.Kinds(),
-			"since": r.ActiveSince, "horizon": now.Add(r.Horizon), "overdue": now.Add(-r.Grace), "lapsed": now.Add(-r.Lease),
+			"since": r.ActiveSince, "since_roughly": r.ActiveSince.Add(-24 * time.Hour), "rule": followup.Times{}.Rule(), "horizon": now.Add(r.Horizon), "overdue": now.Add(-r.Grace), "lapsed": now.Add(-r.Lease),
 		}).Scan(&text)
 	})
 	if err != nil {

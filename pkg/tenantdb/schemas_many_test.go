@@ -35,10 +35,12 @@ BEGIN
 			COALESCE(lead(tenant_id) OVER (ORDER BY tenant_id), min(tenant_id::text) OVER ()::uuid) AS next
 		FROM lad_registry.tenants
 	LOOP
-		EXECUTE format('INSERT INTO %1$I.leads (id, tenant_id, phone) VALUES (%2$L, %2$L, ''+4915112345678''), (%3$L, %3$L, ''+19005550100'')',
+		EXECUTE format('INSERT INTO %1$I.users (id, tenant_id) VALUES (%2$L, %2$L), (%3$L, %3$L) ON CONFLICT DO NOTHING',
 			mine.schema_name, mine.tenant_id, mine.next);
-		EXECUTE format('INSERT INTO %1$I.lead_bookings (id, tenant_id, lead_id, booking_type, scheduled_at, metadata)
-			SELECT id, id, id, ''follow_up'', now(), jsonb_build_object(''agent_id'', CASE WHEN id = %2$L THEN %1$L ELSE ''decoy'' END) FROM %1$I.leads',
+		EXECUTE format('INSERT INTO %1$I.leads (id, tenant_id, phone, assigned_user_id) VALUES (%2$L, %2$L, ''+4915112345678'', %2$L), (%3$L, %3$L, ''+19005550100'', %3$L)',
+			mine.schema_name, mine.tenant_id, mine.next);
+		EXECUTE format('INSERT INTO %1$I.lead_bookings (id, tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone, metadata)
+			SELECT id, id, id, ''follow_up'', ''x'', now() AT TIME ZONE ''UTC'', ''UTC'', jsonb_build_object(''agent_id'', CASE WHEN id = %2$L THEN %1$L ELSE ''decoy'' END) FROM %1$I.leads',
 			mine.schema_name, mine.tenant_id);
 	END LOOP;
 END
@@ -100,7 +102,7 @@ func claimAndRelease(ctx context.Context, db *tenantdb.DB, tenant uuid.UUID, sch
 		if b == nil {
 			return followup.Decision{}
 		}
-		claimed = followup.Task{Status: followup.InProgress, Revision: 1, Attempts: b.Task.Attempts + 1, ClaimedAt: now}
+		claimed = followup.Task{Status: followup.InProgress, Revision: 1, Attempts: b.Task.Attempts + 1, ClaimedAt: now, PlannedFor: now}
 		return followup.Decision{Effect: followup.Dial, Next: claimed}
 	})
 	if err != nil {
@@ -128,8 +130,11 @@ func TestASchemaThatTakesAnothersNameIsReadAtOnce(t *testing.T) {
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry(), poolOfOne)
 	a, b := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantA}), f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB})
 	inA := followup.Ref{TenantID: tenantdbtest.TenantA, BookingID: uuid.New()}
-	f.LAD(t, tenantdbtest.TenantB, `INSERT INTO lead_bookings (id, tenant_id, lead_id, booking_type, scheduled_at)
-		SELECT $1, $2, lead_id, booking_type, scheduled_at FROM lead_bookings`, inA.BookingID, tenantdbtest.TenantA)
+	lead := uuid.New()
+	f.LAD(t, tenantdbtest.TenantB, `INSERT INTO users (id, tenant_id) VALUES ($1, $1)`, tenantdbtest.TenantA)
+	f.LAD(t, tenantdbtest.TenantB, `INSERT INTO leads (id, tenant_id, assigned_user_id) VALUES ($1, $2, $2)`, lead, tenantdbtest.TenantA)
+	f.LAD(t, tenantdbtest.TenantB, `INSERT INTO lead_bookings (id, tenant_id, lead_id, booking_type, booking_source, scheduled_at)
+		SELECT $1, $2, $3, booking_type, booking_source, scheduled_at FROM lead_bookings`, inA.BookingID, tenantdbtest.TenantA, lead)
 	for range 10 { // beyond five PostgreSQL may keep a plan for all parameters
 		if !known(t, f.DB, a) || known(t, f.DB, inA) || !known(t, f.DB, b) {
 			t.Fatal("before the renaming the wrong schema is read")

@@ -52,12 +52,12 @@ func TestASchemaOfAnyNameIsMigratedSweptClaimedAndFinished(t *testing.T) {
 
 func claimAndFinish(t *testing.T, f *tenantdbtest.Fixture, ref followup.Ref) error {
 	t.Helper()
-	due := candidates(t, f.DB, ref.TenantID, tenantdb.Due, rules(), 10)
+	due := candidates(t, f.DB, ref.TenantID, tenantdb.Untimed, rules(), 10)
 	if len(due) != 1 || due[0] != ref {
 		return fmt.Errorf("the sweep finds %v", due)
 	}
 	claimed := claim
-	claimed.ClaimedAt = micro(time.Now())
+	claimed.ClaimedAt, claimed.PlannedFor = micro(time.Now()), micro(time.Now())
 	a, err := f.DB.Admit(t.Context(), ref, rules(), always(followup.Dial, claimed))
 	if err != nil || a.Booking == nil || a.Booking.AgentID != ref.TenantID.String() || a.Facts.Lead.Number == "" {
 		return fmt.Errorf("claimed %+v of %+v: %w", a.Booking, a.Facts.Lead, err)

@@ -72,23 +72,24 @@ ORDER BY wanted_at, id LIMIT @limit`,
 	Overdue: `SELECT checked_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND live
 	AND checked_at < @overdue
-	AND (task_revision > 0 OR wanted_at >= @since)
+	AND (task_revision > 0 OR wanted_at >= @since OR rough_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
 
 	NotLive: `SELECT checked_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND NOT live
-	AND (task_revision > 0 OR wanted_at >= @since)
+	AND (task_revision > 0 OR wanted_at >= @since OR rough_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
 
-	// The lease runs from the claim alone, which may be earlier than
+	// A claim is at work by the columns that LAD does not know, whatever it has
+	// written over. The lease runs from the claim alone, which may be earlier than
 	// checked_at. The index holds only what is being called right now, so that
 	// reading it to the end is cheap.
 	LeaseOver: `SELECT checked_at, id FROM followup_bookings
-WHERE tenant_id = @tenant AND task_status = 'in_progress'
+WHERE tenant_id = @tenant AND (task_status = 'in_progress' OR claimed_at IS NOT NULL AND task_reason IS NULL AND called_at IS DISTINCT FROM claimed_at)
 	AND COALESCE(claimed_at, '-infinity') < @lapsed
-	AND (task_revision > 0 OR wanted_at >= @since)
+	AND (task_revision > 0 OR wanted_at >= @since OR rough_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
 
@@ -106,17 +107,20 @@ WHERE tenant_id = @tenant AND live
 	AND (rough_at, id) > (@at, @id)
 ORDER BY rough_at, id LIMIT @limit`,
 
-	// Two ranges, since "unequal" finds no index. What it finds is read anew, and
-	// has today's rule afterwards.
-	Reread: `SELECT rough_at, id FROM followup_bookings
+	// Two questions, since neither "unequal" nor OR finds the index's ranges. What it
+	// finds is read anew, and has today's rule afterwards.
+	Reread: `(` + rereadSQL + ` AND call_at_rule < @rule ORDER BY rough_at, id LIMIT @limit)
+UNION ALL
+(` + rereadSQL + ` AND call_at_rule > @rule ORDER BY rough_at, id LIMIT @limit)
+ORDER BY 1, 2 LIMIT @limit`,
+}
+
+const rereadSQL = `SELECT rough_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND call_at_rule IS NOT NULL
 	AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL
 		OR task_status = 'failed' AND task_reason IN ('not_started', 'unknown_timezone'))
-	AND (call_at_rule < @rule OR call_at_rule > @rule)
 	AND (booking_kind = ANY (@kinds) OR task_revision > 0)
-	AND (rough_at, id) > (@at, @id)
-ORDER BY rough_at, id LIMIT @limit`,
-}
+	AND (rough_at, id) > (@at, @id)`
 
 // Cursor is where a page ended. Its zero value is the beginning.
 type Cursor struct {

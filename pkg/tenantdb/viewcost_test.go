@@ -37,11 +37,13 @@ func newCosts(t testing.TB) costs {
 	f := tenantdbtest.New(t)
 	for _, tenant := range []uuid.UUID{tenantdbtest.TenantB, tenantdbtest.TenantA, uuid.New()} {
 		// Of 10,000 bookings 40 have a call ahead and 40 should be given one.
-		f.LAD(t, tenantdbtest.TenantA, `WITH lead AS (INSERT INTO leads (tenant_id, first_name, phone) SELECT $1, 'Ada', n::text FROM generate_series(1, 1000) AS n RETURNING id),
-			numbered AS (SELECT id, row_number() OVER () AS n FROM lead)
-			INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, scheduled_at, task_status, planned_for, task_scheduled_at, task_revision)
-			SELECT $1, id, CASE WHEN n <= 80 AND turn = 1 THEN 'follow_up' ELSE 'viewing' END, at,
-				CASE WHEN n <= 40 AND turn = 1 THEN 'scheduled' ELSE 'pending' END, at, at, 1
+		f.LAD(t, tenantdbtest.TenantA, `INSERT INTO users (id, tenant_id) VALUES ($1, $1)`, tenant)
+		f.LAD(t, tenantdbtest.TenantA, `INSERT INTO leads (tenant_id, first_name, phone, assigned_user_id) SELECT $1, 'Ada', n::text, $1 FROM generate_series(1, 1000) AS n`, tenant)
+		f.LAD(t, tenantdbtest.TenantA, `WITH numbered AS (SELECT id, row_number() OVER () AS n FROM leads WHERE tenant_id = $1)
+			INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone, task_status, planned_for, task_scheduled_at, task_revision,
+				call_at, call_at_wall, call_at_zone, call_at_rule)
+			SELECT $1, id, CASE WHEN n <= 80 AND turn = 1 THEN 'follow_up' ELSE 'viewing' END, 'x', at AT TIME ZONE 'UTC', 'UTC',
+				CASE WHEN n <= 40 AND turn = 1 THEN 'scheduled' ELSE 'pending' END, at, at, 1, at, at AT TIME ZONE 'UTC', 'UTC', 0
 			FROM numbered, generate_series(1, 10) AS turn, LATERAL (SELECT now() + interval '1 hour' AS at) AS moment`, tenant)
 	}
 	lead := tenantdbtest.Lead{FirstName: "Ada", Phone: "+4915112345678", Note: "likes maths"}
@@ -82,12 +84,13 @@ func (c costs) statements(t testing.TB) []asked {
 		{"read a booking", tenantdb.SelectBookingSQL, []any{c.ref.TenantID, c.ref.BookingID}, false, false},
 		{"lock a booking", tenantdb.LockBookingSQL, []any{c.ref.TenantID, c.ref.BookingID}, true, false},
 		{"read a lead", tenantdb.SelectLeadSQL, []any{c.ref.TenantID, b.LeadID}, false, false},
-		{"finish a call", tenantdb.FinishSQL, []any{c.ref.TenantID, c.ref.BookingID, 0, 0, c.now, "executed", "", true, c.now, "", "", ""}, true, false},
+		{"finish a call", tenantdb.FinishSQL, []any{c.ref.TenantID, c.ref.BookingID, 0, c.now, c.now, "executed", "", c.now, "", "", "", 0, true, false}, true, false},
 	}
 	r := rules()
 	for _, concern := range tenantdb.Concerns {
 		all = append(all, asked{"sweep, " + string(concern), tenantdb.ConcernSQL[concern], []any{pgx.NamedArgs{
 			"tenant": c.ref.TenantID, "at": "-infinity", "id": uuid.Nil, "limit": 100, "kinds": r.Kinds(), "since": r.ActiveSince,
+			"since_roughly": r.ActiveSince, "rule": 0,
 			"horizon": c.now.Add(r.Horizon), "overdue": c.now.Add(3 * time.Hour), "lapsed": c.now.Add(-r.Lease),
 		}}, false, true})
 	}
@@ -177,7 +180,7 @@ func TestTheSameIndexesServeWithTheViewsAndWithout(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" && !s.sorts {
 			t.Errorf("%s: -without +with the views:\n%s", s.name, diff)
 		}
-		if len(added) > 3 || len(none) > 0 {
+		if len(added) > 4 || len(none) > 0 { // Reread asks twice
 			t.Errorf("%s: the views add %v; without them there are %v", s.name, added, none)
 		}
 		if used := with.indexes(); !slices.Equal(used, plain.indexes()) || len(used) == 0 {
