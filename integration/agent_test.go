@@ -1,8 +1,10 @@
 package integration_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -12,7 +14,6 @@ import (
 
 func TestWhatTheVoiceAgentDoesDecidesHowABookingEnds(t *testing.T) {
 	t.Parallel()
-	seconds := func(n int) *int { return &n }
 	for _, c := range []struct {
 		name         string
 		agent        voiceagent.Behaviour
@@ -21,8 +22,16 @@ func TestWhatTheVoiceAgentDoesDecidesHowABookingEnds(t *testing.T) {
 		reported     string // in the row's last error
 	}{
 		{"accepts", voiceagent.Behaviour{Kind: voiceagent.Accept}, "executed", 1, 1, ""},
-		{"is busy twice and then accepts", voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, Times: 2}, "executed", 3, 1, ""},
-		{"is away, says until when, and then accepts", voiceagent.Behaviour{Kind: voiceagent.Status, Status: 503, RetryAfter: seconds(1), Times: 1}, "executed", 2, 1, ""},
+		{"is not ready twice and then accepts", voiceagent.Behaviour{Kind: voiceagent.Status, Status: 425, Times: 2}, "executed", 3, 1, ""},
+		{"is away, says until when, and then accepts", voiceagent.Behaviour{Kind: voiceagent.Status, Status: 503, RetryAfter: new(1), Times: 1}, "executed", 2, 1, ""},
+		{"limits, says until when, and then accepts", voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429, RetryAfter: new(1), Times: 1}, "executed", 2, 1, ""},
+		{"limits", voiceagent.Behaviour{Kind: voiceagent.Status, Status: 429}, "scheduled/rate_limited", 1, 0, "429"},
+		{"is closed", closedFor(2 * time.Hour), "scheduled/outside_hours", 1, 0, "403"},
+		{"refuses the credentials", voiceagent.Behaviour{Kind: voiceagent.Status, Status: 401}, "failed/misconfigured", 1, 0, "401"},
+		{"refuses the token", voiceagent.Behaviour{Kind: voiceagent.Status, Status: 403}, "failed/misconfigured", 1, 0, "403"},
+		{"lacks the feature for the tenant", voiceagent.Behaviour{Kind: voiceagent.UpgradeRequired}, "failed/misconfigured", 1, 0, "403"},
+		{"accepts and then fails to dispatch", voiceagent.Behaviour{Kind: voiceagent.DispatchFail, Error: "no_sip_trunk"}, "failed/outcome_unknown", 1, 0, "no_sip_trunk"},
+		{"answers that it has failed", voiceagent.Behaviour{Kind: voiceagent.SuccessFalse}, "failed/outcome_unknown", 1, 0, "200"},
 		{"hangs up after reading, having dialled", voiceagent.Behaviour{Kind: voiceagent.HangUp, Dialled: true}, "failed/outcome_unknown", 1, 1, "EOF"},
 		{"hangs up after reading, not having dialled", voiceagent.Behaviour{Kind: voiceagent.HangUp}, "failed/outcome_unknown", 1, 0, "EOF"},
 		{"breaks", voiceagent.Behaviour{Kind: voiceagent.Status, Status: 500}, "failed/outcome_unknown", 1, 0, "500"},
@@ -57,4 +66,12 @@ func TestWhatTheVoiceAgentDoesDecidesHowABookingEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// closedFor refuses every call because business hours, a minute of each day, begin
+// only then.
+func closedFor(d time.Duration) voiceagent.Behaviour {
+	opens := time.Now().UTC().Add(d)
+	return voiceagent.Behaviour{Kind: voiceagent.Closed, Hours: fmt.Appendf(nil,
+		`{"start":%q,"end":%q,"timezone":"UTC","allowed_days":[]}`, opens.Format("15:04"), opens.Add(time.Minute).Format("15:04"))}
 }

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"lad.internal/followup/internal/localstack/cloudtasks"
 	"lad.internal/followup/internal/localstack/lad"
+	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
 )
@@ -24,7 +26,8 @@ func TestABookingBecomesATaskAndTheTaskOneCallAtItsTime(t *testing.T) {
 			user, lead := w.user(tenant), uuid.NewString()
 			// Further ahead than the earliness that is allowed.
 			due := in(followup.Earliness + 7*time.Second)
-			id := user.Book(t, due, map[string]any{"leadId": lead})
+			// Dubai's wall clock, as LAD's two services write it.
+			id := user.Book(t, due, map[string]any{"leadId": lead, "writer": []string{"python", "node"}[tenant]})
 
 			armed := user.Await(t, id, "scheduled")
 			if armed.TaskRevision != 1 || armed.ExecutionAttempts != 0 || armed.ClaimedAt != nil {
@@ -34,11 +37,19 @@ func TestABookingBecomesATaskAndTheTaskOneCallAtItsTime(t *testing.T) {
 				t.Error("its task is not on the queue")
 			}
 			b := user.Await(t, id, "executed")
-			calls := w.expectCalls(t, id, 1, 1)
-			call := calls[0]
-			if call.TenantID != w.Tenants[tenant].ID || call.LeadID != lead || call.IdempotencyKey != keyAt(t, b, due) {
+			call := w.expectCalls(t, id, 1, 1)[0]
+			if call.TenantID != w.Tenants[tenant].ID || call.LeadID != lead || call.IdempotencyKey != keyAt(t, b, due) ||
+				call.AgentID != stack.FirstAgent+int64(tenant) || call.FromNumber != fmt.Sprintf("+1202555%04d", 100+stack.FirstAgent%100+tenant) {
 				t.Errorf("the call is %+v", call)
 			}
+			if *b.Timezone != "GST" || b.Wall != due.Add(4*time.Hour).UTC().Format("2006-01-02T15:04:05.999") {
+				t.Errorf("LAD has stored %s %s for %v", b.Wall, *b.Timezone, due)
+			}
+			if !call.Is(*b.CallID) {
+				t.Errorf("the row has call id %s, and the call is %+v", *b.CallID, call)
+			}
+			// Its job has told by now under which id LAD's log has the call.
+			b = user.Show(t, id)
 			for what, at := range map[string]time.Time{"called": call.At, "claimed": *b.ClaimedAt, "executed": *b.ExecutedAt} {
 				if at.Before(due.Add(-followup.Earliness)) {
 					t.Errorf("%s at %v, more than %v before %v", what, at, followup.Earliness, due)
@@ -159,7 +170,8 @@ func TestAHundredDeliveriesOfOneTaskAtOnceMakeOneCall(t *testing.T) {
 	for _, a := range w.attempts(id) {
 		statuses[a.HTTPStatus]++
 	}
-	// 409: the call is under way; 503: more at once than the database takes.
+	// 409: the call is under way, or another delivery has the row; 503: more at once
+	// than the database takes.
 	allowed := []int{http.StatusOK, http.StatusConflict, http.StatusServiceUnavailable}
 	for status := range statuses {
 		if !slices.Contains(allowed, status) {

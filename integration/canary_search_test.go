@@ -19,7 +19,7 @@ func TestACanaryIsFoundInEveryWriting(t *testing.T) {
 	t.Parallel()
 	private := canaries(appLogin, ownerLogin)
 	for _, text := range []string{
-		secretCanary, apiKeyCanary, "Bearer " + tokenCanary, firstName, lastName, mailCanary, noteCanary, appLogin, ownerLogin,
+		secretCanary, apiKeyCanary, jwtCanary, "Bearer " + tokenCanary, firstName, lastName, mailCanary, noteCanary, appLogin, ownerLogin,
 		"canary-app-password", "canary-owner-password",
 		numberCanary, "+49 151 234 567 89", "0049 (151) 2345-6789", "0151/23456789", "+49.151.23.45.67.89", "151 2345 6789",
 		"+49\u00a0151\u00a023456789", "+٤٩١٥١٢٣٤٥٦٧٨٩", "+49１５１２３４５６７８９", `["+49 151", "234", "56789"]`,

@@ -16,6 +16,7 @@ import (
 const (
 	secretCanary = "canary-internal-service-secret"
 	apiKeyCanary = "canary-voice-agent-api-key"
+	jwtCanary    = "canary-voice-agent-jwt-secret"
 	tokenCanary  = "eyJhbGciOiJSUzI1NiJ9.canary-of-a-token.c2lnbmF0dXJl"
 	numberCanary = "+4915123456789"
 	nationalPart = "15123456789"
@@ -40,6 +41,7 @@ func canaries(appURL, ownerURL string) []canary {
 	all := []canary{
 		{"the internal secret", exact(secretCanary)},
 		{"the voice agent's API key", exact(apiKeyCanary)},
+		{"the secret of LAD's backend", exact(jwtCanary)},
 		{"a lead's first name", exact(firstName)},
 		{"a lead's last name", exact(lastName)},
 		{"a lead's mail address", exact("canary-of-a-mailbox")},

@@ -126,7 +126,7 @@ func newWorld(o stack.Options) (w *world, err error) {
 	}
 	env := map[string]string{
 		"INTERNAL_SERVICE_SECRET": secretCanary,
-		"VOICE_AGENT_FRONTEND_ID": "integration", "VOICE_AGENT_API_KEY": apiKeyCanary,
+		"VOICE_AGENT_FRONTEND_ID": "integration", "VOICE_AGENT_API_KEY": apiKeyCanary, "VOICE_AGENT_JWT_SECRET": jwtCanary,
 		"FOLLOWUP_TRACES": "file:" + w.traces,
 	}
 	maps.Copy(env, o.Env)

@@ -178,6 +178,7 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 		if job := h.awaitJob(ctx, log, creds, call, b, claimed, result); job != nil {
 			report, next = *job, h.Rules.Finish(claimed, *job)
 		}
+	default: // the row says it all
 	}
 	if next.Reason == followup.NotStarted {
 		return answer{status: http.StatusBadGateway, Result: string(next.Reason), Detail: report.Detail, retryAfter: min(result.RetryAfter, h.longestWait())}

@@ -1,6 +1,7 @@
 package execute_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -69,7 +70,7 @@ func TestJob(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.agent = functiontest.NewAgent(t, false, func(o *voiceagent.Options) { o.DispatchAfter = max(tc.dispatched, time.Nanosecond) })
+			w.agent = functiontest.NewAgent(t, false, func(o *voiceagent.Options) { o.DispatchAfter = cmp.Or(tc.dispatched, 200*time.Millisecond) })
 			url, unheard := silentJobs(t, w.agent)
 			if !tc.silent {
 				url = w.agent.URL
@@ -79,7 +80,7 @@ func TestJob(t *testing.T) {
 				w.agent.Must(tc.behaviour)
 			}
 			e := w.serve(func(p *execute.Parts) {
-				p.Rules.RetryDispatch, p.JobAfter = tc.retry, 500*time.Millisecond // far longer than a dispatch that is due
+				p.Rules.RetryDispatch, p.JobAfter = tc.retry, 1200*time.Millisecond // far longer than a dispatch that is due, which is longer than an answer
 				p.Agent = askedAgent{functiontest.Client(t, url, 5*time.Second), func(jobID string) {
 					// The call counts as made before anything is asked about it.
 					if row := w.Row(b.Ref); w.posts(b) == 1 && (state(row) != executedRow || row.Task.CallID != jobID) {

@@ -14,10 +14,10 @@ import (
 	"lad.internal/followup/pkg/followup"
 )
 
-// limited sets the voice service's limit.
-func limited(n int, per time.Duration, perCall int) func(*execute.Parts) {
+// limited sets the voice service's limit, of requests a minute.
+func limited(n, perCall int) func(*execute.Parts) {
 	return func(p *execute.Parts) {
-		p.Rules.Limit = followup.Limit{Rates: []followup.Rate{{N: n, Per: per}}, PerCall: perCall}
+		p.Rules.Limit = followup.Limit{Rates: []followup.Rate{{N: n, Per: time.Minute}}, PerCall: perCall}
 	}
 }
 
@@ -47,7 +47,7 @@ func TestPace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			e := w.serve(limited(4, time.Minute, 2))
+			e := w.serve(limited(4, 2))
 			var all []followup.Booking
 			for _, tenant := range tenants {
 				seed := due
@@ -93,7 +93,7 @@ func TestPace(t *testing.T) {
 func TestPaceAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	instances := []*endpoint{w.serve(limited(4, time.Minute, 2)), w.serve(limited(4, time.Minute, 2))}
+	instances := []*endpoint{w.serve(limited(4, 2)), w.serve(limited(4, 2))}
 	const calls = 8
 	var all []followup.Booking
 	answers := make(chan response)
@@ -158,7 +158,7 @@ func TestDeferred(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			e := w.serve(limited(100, time.Minute, 1))
+			e := w.serve(limited(100, 1))
 			b := w.armed(functiontest.Seed{At: tc.at})
 			tc.behaviour.Times = 1
 			w.agent.Must(tc.behaviour)

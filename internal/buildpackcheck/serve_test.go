@@ -225,7 +225,7 @@ func (d *deployment) check(t *testing.T) {
 	for _, b := range bookings {
 		// The row has learnt from the job how LAD's call log names the call.
 		if calls := d.agent.Calls(b.BookingID.String()); len(calls) != 1 || calls[0].CallID == "" || calls[0].CallID != d.database.Row(b.Ref).Task.CallID ||
-			d.agent.JobsAsked(b.BookingID.String()) != 1 {
+			d.agent.JobsAsked(b.BookingID.String()) > 1 {
 			t.Errorf("the voice agent saw %+v, the row is %+v", calls, d.database.Row(b.Ref).Task)
 		}
 	}
