@@ -195,7 +195,7 @@ func (l *oldLAD) execute(ctx context.Context, task oldTask) error {
 		}
 		result := l.agent.StartCall(ctx, creds, voiceagent.Call{TenantID: tenant.String(), BookingID: task.booking.String(),
 			To: "+4915112345678", IdempotencyKey: "lad:" + uuid.NewString()}) // LAD sends none
-		if result.Outcome != voiceagent.Accepted {
+		if result.Outcome != followup.CallAccepted {
 			return errors.New(result.Detail)
 		}
 		_, err = tx.Exec(ctx, `UPDATE lead_bookings SET task_status = 'executed', executed_at = now(),

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/voiceagent"
 )
 
@@ -29,9 +30,9 @@ func TestFiftyConcurrentRequestsWithOneKeyDialOnce(t *testing.T) {
 			accepted := 0
 			for _, r := range results {
 				switch {
-				case r.Outcome == voiceagent.Accepted && r.CallID == "call-1":
+				case r.Outcome == followup.CallAccepted && r.CallID == "call-1":
 					accepted++
-				case r.Outcome == voiceagent.Unknown && r.Status == 409:
+				case r.Outcome == followup.CallUnknown && r.Status == 409:
 				default:
 					t.Errorf("got %s, status %d, call %q", r.Outcome, r.Status, r.CallID)
 				}
@@ -40,7 +41,7 @@ func TestFiftyConcurrentRequestsWithOneKeyDialOnce(t *testing.T) {
 				t.Error("nobody was told of the call")
 			}
 			t.Logf("%d were told of the call, %d to come again", accepted, len(results)-accepted)
-			w.want("afterwards", w.start(call), voiceagent.Accepted, 200, "call-1")
+			w.want("afterwards", w.start(call), followup.CallAccepted, 200, "call-1")
 			if n := w.telephone.rang(); n != 1 {
 				t.Errorf("the phone rang %d times in the end", n)
 			}
@@ -52,15 +53,15 @@ func TestEachTenantAndEachKeyHasItsOwnCall(t *testing.T) {
 	t.Parallel()
 	w := newStartCallWorld(t)
 	first := newCall()
-	w.want("first", w.start(first), voiceagent.Accepted, 200, "call-1")
+	w.want("first", w.start(first), followup.CallAccepted, 200, "call-1")
 	other := first
 	other.TenantID = functiontest.TenantB.String()
-	w.want("another tenant with the same key", w.start(other), voiceagent.Accepted, 200, "call-2")
+	w.want("another tenant with the same key", w.start(other), followup.CallAccepted, 200, "call-2")
 	moved := first
 	moved.IdempotencyKey = "followup:" + uuid.NewString()
-	w.want("the same tenant with another key", w.start(moved), voiceagent.Accepted, 200, "call-3")
-	w.want("first again", w.start(first), voiceagent.Accepted, 200, "call-1")
-	w.want("the other again", w.start(other), voiceagent.Accepted, 200, "call-2")
+	w.want("the same tenant with another key", w.start(moved), followup.CallAccepted, 200, "call-3")
+	w.want("first again", w.start(first), followup.CallAccepted, 200, "call-1")
+	w.want("the other again", w.start(other), followup.CallAccepted, 200, "call-2")
 }
 
 // LAD answers 402 and 403 for reasons that pass: kept, they would be repeated for
@@ -70,12 +71,12 @@ func TestARefusalBeforeDiallingIsNotKept(t *testing.T) {
 	w := newStartCallWorld(t)
 	call := newCall()
 	w.telephone.refusing("/credits", 402)
-	w.want("without credits", w.start(call), voiceagent.Rejected, 402, "")
+	w.want("without credits", w.start(call), followup.CallRejected, 402, "")
 	w.telephone.behave()
 	w.telephone.refusing("/line", 503)
-	w.want("without a line", w.start(call), voiceagent.Unknown, 500, "")
+	w.want("without a line", w.start(call), followup.CallUnknown, 500, "")
 	w.telephone.behave()
-	w.want("with both", w.start(call), voiceagent.Accepted, 200, "call-1")
+	w.want("with both", w.start(call), followup.CallAccepted, 200, "call-1")
 }
 
 // The call that took the last credit was made; whoever asks again must hear so.
@@ -83,9 +84,9 @@ func TestACallThatWasMadeIsReplayedBeforeTheChecks(t *testing.T) {
 	t.Parallel()
 	w := newStartCallWorld(t)
 	call := newCall()
-	w.want("first", w.start(call), voiceagent.Accepted, 200, "call-1")
+	w.want("first", w.start(call), followup.CallAccepted, 200, "call-1")
 	w.telephone.refusing("/credits", 402)
-	w.want("again, without credits", w.start(call), voiceagent.Accepted, 200, "call-1")
+	w.want("again, without credits", w.start(call), followup.CallAccepted, 200, "call-1")
 }
 
 func TestAFailureWhileDiallingKeepsTheKeyTaken(t *testing.T) {
@@ -93,11 +94,11 @@ func TestAFailureWhileDiallingKeepsTheKeyTaken(t *testing.T) {
 	w := newStartCallWorld(t)
 	call := newCall()
 	w.telephone.refusing("/dial", 500)
-	w.want("the telephone fails", w.start(call), voiceagent.Unknown, 500, "")
+	w.want("the telephone fails", w.start(call), followup.CallUnknown, 500, "")
 	w.telephone.behave()
-	w.want("at once", w.start(call), voiceagent.Unknown, 409, "")
+	w.want("at once", w.start(call), followup.CallUnknown, 409, "")
 	w.age()
-	w.want("later", w.start(call), voiceagent.Rejected, 422, "")
+	w.want("later", w.start(call), followup.CallRejected, 422, "")
 	if n := w.telephone.rang(); n != 1 {
 		t.Errorf("the phone rang %d times", n)
 	}

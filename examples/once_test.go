@@ -17,6 +17,8 @@ import (
 	"lad.internal/followup/examples/internal/exampletest"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 	"lad.internal/followup/pkg/voiceagent"
 )
 
@@ -135,7 +137,7 @@ func (w *startCallWorld) restart() {
 func newCall() voiceagent.Call {
 	tenant, booking := functiontest.TenantA.String(), uuid.NewString()
 	return voiceagent.Call{
-		TenantID: tenant, BookingID: booking, To: "+4915112345678",
+		TenantID: tenant, BookingID: booking, To: "+4915112345678", AgentID: tenantdbtest.Agent(functiontest.TenantA),
 		IdempotencyKey: "followup:" + tenant + ":" + booking + ":2026-03-01T09:00:00.000Z",
 	}
 }
@@ -149,7 +151,7 @@ func (w *startCallWorld) start(call voiceagent.Call) voiceagent.Result {
 	return w.client.StartCall(w.t.Context(), creds, call)
 }
 
-func (w *startCallWorld) want(step string, got voiceagent.Result, outcome voiceagent.Outcome, status int, callID string) {
+func (w *startCallWorld) want(step string, got voiceagent.Result, outcome followup.Outcome, status int, callID string) {
 	w.t.Helper()
 	if got.Outcome != outcome || got.Status != status || got.CallID != callID {
 		w.t.Fatalf("%s: got %s, status %d, call %q (%s); want %s, %d, %q",

@@ -98,7 +98,7 @@ func TestAJobThatTellsWhomItWasForIsNotQuoted(t *testing.T) {
 	user := w.user(1)
 	for _, code := range []string{
 		confession, firstName, strings.ToLower(lastName), "no_route_" + lastName, nationalPart, "dial-0151-234-56789", "151.23.45.67.89",
-		secretCanary, apiKeyCanary, jwtCanary, tokenCanary, strings.TrimPrefix(numberCanary, "+") + "_busy",
+		secretCanary, apiKeyCanary, jwtCanary, tokenCanary + strings.Repeat("A", 43), strings.TrimPrefix(numberCanary, "+") + "_busy",
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()

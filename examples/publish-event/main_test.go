@@ -16,7 +16,6 @@ import (
 	"go.uber.org/goleak"
 
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/ladschema"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
@@ -67,7 +66,7 @@ func newWorld(t *testing.T) *world {
 			Function: stacktest.Function(t), FunctionLog: &running.log,
 		})
 		if running.err == nil {
-			running.err = addTrigger(running.stack)
+			running.err = enableTrigger(running.stack)
 		}
 	})
 	if running.err != nil {
@@ -76,20 +75,23 @@ func newWorld(t *testing.T) *world {
 	return &world{Stack: running.stack, t: t, log: &running.log}
 }
 
-// quiet and announced are the tenants: LAD's trigger is in the second's schema.
+// quiet and announced are the tenants: LAD's trigger is at work for the second.
 const (
 	quiet     = 0
 	announced = 1
 )
 
-func addTrigger(s *stack.Stack) error {
+// enableTrigger undoes for one tenant what the cut-over has done for all.
+func enableTrigger(s *stack.Stack) error {
 	ctx := context.Background()
 	tenant := s.Tenants[announced]
 	conn, err := pgx.Connect(ctx, tenant.DatabaseURL)
 	if err != nil {
 		return err
 	}
-	return errors.Join(ladschema.Create(ctx, conn, tenant.Schema, ladschema.Trigger), conn.Close(ctx))
+	_, err = conn.Exec(ctx, "ALTER TABLE "+pgx.Identifier{tenant.Schema, "lead_bookings"}.Sanitize()+
+		" ENABLE TRIGGER trigger_schedule_followup_cloud_task")
+	return errors.Join(err, conn.Close(ctx))
 }
 
 // env is what a publisher in Node needs to find the topic. The last one keeps it
@@ -101,15 +103,18 @@ func (w *world) env() []string {
 // booking is a row of lead_bookings.
 type booking struct{ tenant, id string }
 
-// insert inserts a follow-up for an hour from now, by plain SQL.
+// insert inserts a follow-up for an hour from now, by plain SQL: the wall clock of
+// LAD's own default zone, GST.
 func (w *world) insert(tenant int) booking {
 	w.t.Helper()
 	b := booking{tenant: w.Tenants[tenant].ID, id: uuid.NewString()}
 	w.query(tenant, func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, `
-			WITH lead AS (INSERT INTO leads (tenant_id, first_name, phone) VALUES ($1, 'Ada', '+4915112345678') RETURNING id)
-			INSERT INTO lead_bookings (id, tenant_id, lead_id, booking_type, scheduled_at)
-			SELECT $2, $1, lead.id, 'follow_up', now() + interval '1 hour' FROM lead`, b.tenant, b.id)
+			WITH agent AS (INSERT INTO users (tenant_id) VALUES ($1) RETURNING id), lead AS (
+				INSERT INTO leads (tenant_id, assigned_user_id, first_name, phone)
+				SELECT $1, agent.id, 'Ada', '+4915112345678' FROM agent RETURNING id)
+			INSERT INTO lead_bookings (id, tenant_id, lead_id, booking_type, booking_source, scheduled_at)
+			SELECT $2, $1, lead.id, 'follow_up', 'voice_agent', now() AT TIME ZONE 'Asia/Dubai' + interval '1 hour' FROM lead`, b.tenant, b.id)
 		return err
 	})
 	return b
