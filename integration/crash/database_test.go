@@ -301,8 +301,8 @@ func text(b []byte) string {
 // title names a statement shortly.
 func title(sql string) string {
 	for _, known := range []struct{ part, name string }{
-		{"set_config", "bind"}, {"FOR NO KEY UPDATE", "lock booking"}, {"claimed_at = $5", "finish"},
-		{"UPDATE followup_bookings", "update"}, {"FROM followup_leads", "read lead"}, {"FROM followup_tenants", "list tenants"},
+		{"set_config", "bind"}, {"FOR NO KEY UPDATE", "lock booking"}, {"claimed_at = $4", "finish"},
+		{"UPDATE followup_bookings", "update"}, {"FROM followup_numbers", "read facts"}, {"FROM followup_tenants", "list tenants"},
 		{"ORDER BY", "list candidates"}, {"FROM followup_bookings", "read booking"}, {"clock_timestamp", "read clock"},
 	} {
 		if strings.Contains(sql, known.part) {

@@ -20,16 +20,11 @@ func (w *world) keepHistory(t testing.TB) {
 	t.Helper()
 	for _, sql := range []string{
 		`CREATE TABLE crash_history (
-			n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, booking uuid, scheduled_at timestamptz, status text, is_deleted boolean,
-			task_status text, task_reason text, task_revision int, execution_attempts int,
-			claimed_at timestamptz, executed_at timestamptz, idempotency_key text)`,
+			n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, booking uuid, LIKE lead_bookings)`,
 		`CREATE INDEX ON crash_history (booking)`,
 		`CREATE FUNCTION keep_history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 		BEGIN
-			INSERT INTO crash_history (booking, scheduled_at, status, is_deleted, task_status, task_reason, task_revision,
-				execution_attempts, claimed_at, executed_at, idempotency_key)
-			VALUES (NEW.id, NEW.scheduled_at, NEW.status, NEW.is_deleted, NEW.task_status, NEW.task_reason, NEW.task_revision,
-				NEW.execution_attempts, NEW.claimed_at, NEW.executed_at, NEW.idempotency_key);
+			INSERT INTO crash_history (booking, `+kept+`) SELECT NEW.id, `+kept+` FROM (SELECT NEW.*) AS new;
 			RETURN NULL;
 		END $$`,
 		`CREATE TRIGGER keep_history AFTER INSERT OR UPDATE ON lead_bookings FOR EACH ROW EXECUTE FUNCTION keep_history()`,

@@ -111,8 +111,8 @@ func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followu
 }
 
 // giveWay ends a booking whose minute LAD's index keeps for another one of the
-// same lead, which will be called instead. The task that was made for it does
-// nothing when it fires, and is dropped with the one before it.
+// same lead, which will be called instead. The task that was made for it is
+// dropped; it, and the one before it, would do nothing when they fire.
 func (r *Reconciler) giveWay(b followup.Booking, d followup.Decision) followup.Decision {
 	created := d.Next.Name
 	d = r.rules.Duplicates(b)

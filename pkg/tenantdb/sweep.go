@@ -102,6 +102,7 @@ WHERE tenant_id = @tenant AND live
 	AND (call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone
 		OR task_status = 'cancelled' AND task_reason = 'booking_cancelled')
 	AND rough_at >= @since_roughly
+	AND (wanted_at >= @since OR task_revision > 0 OR call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone)
 	AND (booking_kind = ANY (@kinds) OR task_revision > 0)
 	AND (booking_kind = ANY (@kinds) OR task_status <> 'cancelled' OR task_reason IS DISTINCT FROM 'booking_cancelled')
 	AND (rough_at, id) > (@at, @id)
