@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"lad.internal/followup/internal/functiontest"
 	agentserver "lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
@@ -24,9 +26,19 @@ func (w *cutOver) switchBack(since time.Time, start func()) {
 	w.sql("hand-back", nil)
 }
 
-func TestTheWayBackLosesNoCallAndMakesNoneTwice(t *testing.T) {
+// The way back loses no call and makes none twice.
+func TestWayBack(t *testing.T) {
 	t.Parallel()
-	w := newCutOver(t)
+	for column, tenant := range tenants {
+		t.Run(column, func(t *testing.T) {
+			t.Parallel()
+			testWayBack(t, tenant)
+		})
+	}
+}
+
+func testWayBack(t *testing.T, tenant uuid.UUID) {
+	w := newCutOver(t, tenant)
 	since := time.Now().Add(-time.Hour)
 	w.sql("trigger-off", nil)
 	w.deploy(since, false)
@@ -34,9 +46,16 @@ func TestTheWayBackLosesNoCallAndMakesNoneTwice(t *testing.T) {
 
 	now := time.Now()
 	done, far, years := w.book(now), w.book(now.Add(time.Hour)), w.book(now.Add(400*24*time.Hour))
-	unknown, refused, dropped := w.book(now), w.book(now), w.book(now.Add(time.Hour))
-	w.agent.Must(agentserver.Behaviour{Match: agentserver.Match{BookingID: unknown.BookingID.String()}, Kind: agentserver.HangUp, Dialled: true})
-	w.agent.Must(agentserver.Behaviour{Match: agentserver.Match{BookingID: refused.BookingID.String()}, Kind: agentserver.Status, Status: 429})
+	unknown, refused, limited, dropped := w.book(now), w.book(now), w.book(now), w.book(now.Add(time.Hour))
+	second := 1
+	for b, behaviour := range map[followup.Ref]agentserver.Behaviour{
+		unknown.Ref: {Kind: agentserver.HangUp, Dialled: true},
+		refused.Ref: {Kind: agentserver.Status, Status: 503, RetryAfter: &second},
+		limited.Ref: {Kind: agentserver.Status, Status: 429},
+	} {
+		behaviour.BookingID = b.BookingID.String()
+		w.agent.Must(behaviour)
+	}
 	w.Change(dropped.Ref, "status = 'cancelled'")
 	var soon []followup.Booking
 	for i := range 30 {
@@ -44,7 +63,8 @@ func TestTheWayBackLosesNoCallAndMakesNoneTwice(t *testing.T) {
 	}
 	w.sweep()
 	for b, want := range map[followup.Ref]string{
-		done.Ref: "executed ours", unknown.Ref: "failed outcome_unknown ours", refused.Ref: "failed not_started ours",
+		done.Ref: "executed ours", unknown.Ref: "failed outcome_unknown ours",
+		refused.Ref: "failed not_started ours", limited.Ref: "scheduled rate_limited ours",
 	} {
 		w.awaitState(followup.Booking{Ref: b}, want)
 	}
@@ -54,10 +74,10 @@ func TestTheWayBackLosesNoCallAndMakesNoneTwice(t *testing.T) {
 	w.switchBack(since, func() {
 		between = w.book(time.Now())
 		w.agent.Reset()
-		lad = startOldLAD(t, w.Database, w.agent)
+		lad = startOldLAD(w)
 	})
 	after := w.book(time.Now())
-	for _, b := range append(soon, refused, between, after) {
+	for _, b := range append(soon, refused, limited, between, after) {
 		functiontest.Eventually(t, "the call is made", func() bool { return strings.HasPrefix(w.state(b), "executed") })
 		if n := w.rang(b); n != 1 {
 			t.Errorf("the phone of %s rang %d times", b.BookingID, n)
@@ -81,7 +101,7 @@ func TestTheWayBackLosesNoCallAndMakesNoneTwice(t *testing.T) {
 
 	// And over again, with rows that have been ours before.
 	w.migrate("up")
-	again := w.switchOver(lad, func() { w.Change(far.Ref, "scheduled_at = now()") })
+	again := w.switchOver(lad, func() { far = w.move(far, time.Now()) })
 	w.deploy(again, false)
 	w.sweep()
 	w.awaitState(far, "executed ours")
@@ -91,16 +111,16 @@ func TestTheWayBackLosesNoCallAndMakesNoneTwice(t *testing.T) {
 }
 
 // Whatever still comes, an event, a tick or a task: the database says no.
-func TestShutOutTheFunctionsCanDoNothing(t *testing.T) {
+func TestShutOut(t *testing.T) {
 	t.Parallel()
-	w := newCutOver(t)
+	w := newCutOver(t, functiontest.TenantB)
 	w.deploy(time.Now().Add(-time.Hour), false)
 	b := w.book(time.Now())
 	w.sweep()
 	w.awaitState(b, "scheduled ours")
 	w.sql("shut-out", nil)
 	row := func() (text string) {
-		if err := w.Owner.QueryRow(t.Context(), `SELECT l::text FROM `+w.Schema(functiontest.TenantB)+`.lead_bookings l`).Scan(&text); err != nil {
+		if err := w.Owner.QueryRow(t.Context(), `SELECT l::text FROM `+w.Schema(w.tenant)+`.lead_bookings l`).Scan(&text); err != nil {
 			t.Fatal(err)
 		}
 		return text
@@ -117,9 +137,9 @@ func TestShutOutTheFunctionsCanDoNothing(t *testing.T) {
 }
 
 // While hand-back runs, others insert: each booking is announced once.
-func TestHandBackAnnouncesEachBookingOnce(t *testing.T) {
+func TestHandBack(t *testing.T) {
 	t.Parallel()
-	w := newCutOver(t)
+	w := newCutOver(t, functiontest.TenantB)
 	w.one("trigger-off")
 	listener := w.ladSession()
 	if _, err := listener.Exec(t.Context(), "LISTEN booking_followup_created"); err != nil {
@@ -134,7 +154,7 @@ func TestHandBackAnnouncesEachBookingOnce(t *testing.T) {
 	for range writers {
 		conn := w.ladSession()
 		insert := func() {
-			if _, err := insertPlainly(t.Context(), conn, time.Now().Add(time.Hour)); err != nil {
+			if _, err := insert(t.Context(), conn, w.tenant, time.Now().Add(time.Hour), "GST", "voice_agent"); err != nil {
 				t.Error(err)
 			}
 			inserted.Add(1)

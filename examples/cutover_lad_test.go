@@ -2,12 +2,11 @@ package examples_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +15,7 @@ import (
 
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 	"lad.internal/followup/pkg/voiceagent"
 )
 
@@ -23,12 +23,13 @@ import (
 // down to its statements: a listener on the trigger's NOTIFY, a scheduler with a
 // queue of its own, and an endpoint that calls inside the row's lock.
 type oldLAD struct {
-	t     *testing.T
+	w     *cutOver
 	pool  *pgxpool.Pool
 	agent *voiceagent.Client
 
 	mu       sync.Mutex
 	queue    map[string]oldTask // by name
+	names    map[string]bool    // those that were ever taken: Cloud Tasks keeps them for a day
 	paused   bool
 	executed sync.WaitGroup
 
@@ -40,27 +41,29 @@ type oldLAD struct {
 
 type oldTask struct {
 	due     time.Time
-	booking uuid.UUID
+	booking followup.Ref
 	key     string
 }
 
-// startOldLAD starts LAD on tenant B's schema, which has LAD's trigger.
-func startOldLAD(t *testing.T, d *functiontest.Database, agent *functiontest.Agent) *oldLAD {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	config := d.Owner.Config()
-	config.ConnConfig.RuntimeParams["search_path"] = d.Schema(functiontest.TenantB)
+// startOldLAD starts LAD with a new queue on the schema of w's tenant, which has
+// LAD's trigger.
+func startOldLAD(w *cutOver) *oldLAD {
+	w.t.Helper()
+	ctx := context.WithoutCancel(w.t.Context())
+	config := w.Owner.Config()
+	config.ConnConfig.RuntimeParams["search_path"] = w.Schema(w.tenant)
 	config.MaxConns = 40
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	l := &oldLAD{t: t, pool: pool, agent: functiontest.Client(t, agent.URL, 10*time.Second), queue: map[string]oldTask{}}
+	w.t.Cleanup(pool.Close)
+	l := &oldLAD{w: w, pool: pool, agent: functiontest.Client(w.t, w.agent.URL, 10*time.Second),
+		queue: map[string]oldTask{}, names: map[string]bool{}}
 	ctx, l.stop = context.WithCancel(ctx)
 	l.dispatching.Go(func() { l.dispatch(ctx) })
 	l.listen()
-	t.Cleanup(func() {
+	w.t.Cleanup(func() {
 		l.stopListener()
 		l.stop()
 		l.dispatching.Wait()
@@ -70,14 +73,14 @@ func startOldLAD(t *testing.T, d *functiontest.Database, agent *functiontest.Age
 }
 
 func (l *oldLAD) listen() {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(l.t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(l.w.t.Context()))
 	l.stopListening = cancel
 	conn, err := pgx.ConnectConfig(ctx, l.pool.Config().ConnConfig)
 	if err == nil {
 		_, err = conn.Exec(ctx, "LISTEN booking_followup_created")
 	}
 	if err != nil {
-		l.t.Fatal(err)
+		l.w.t.Fatal(err)
 	}
 	l.listening.Go(func() {
 		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
@@ -87,7 +90,7 @@ func (l *oldLAD) listen() {
 				return
 			}
 			if err := l.onNotification(n.Payload); err != nil {
-				l.t.Errorf("LAD's listener: %s: %v", n.Payload, err)
+				l.w.t.Errorf("LAD's listener: %s: %v", n.Payload, err)
 			}
 		}
 	})
@@ -99,25 +102,61 @@ func (l *oldLAD) stopListener() {
 }
 
 func (l *oldLAD) onNotification(payload string) error {
-	var id, tenant uuid.UUID
-	var at time.Time
-	row := l.pool.QueryRow(context.Background(),
-		`SELECT (p->>'booking_id')::uuid, (p->>'tenant_id')::uuid, (p->>'scheduled_at')::timestamptz FROM CAST($1::text AS json) p`, payload)
-	if err := row.Scan(&id, &tenant, &at); err != nil {
+	var booking struct {
+		ID       uuid.UUID `json:"booking_id"`
+		Tenant   uuid.UUID `json:"tenant_id"`
+		At       string    `json:"scheduled_at"` // Node, in UTC, reads it so if it has no offset
+		Timezone string    `json:"timezone"`
+	}
+	if err := json.Unmarshal([]byte(payload), &booking); err != nil {
 		return err
 	}
+	at, err := time.Parse("2006-01-02T15:04:05", booking.At)
+	if err != nil {
+		at, err = time.Parse(time.RFC3339, booking.At)
+	}
+	if err != nil {
+		return err
+	}
+	return l.schedule(followup.Ref{TenantID: booking.Tenant, BookingID: booking.ID}, at.UTC(), booking.Timezone)
+}
+
+// book inserts a booking as LAD's booking page does, through its endpoint: once the
+// listener has scheduled it the endpoint does so too, and says no timezone.
+func (l *oldLAD) book(at time.Time, zone string) followup.Booking {
+	l.w.t.Helper()
+	b := l.w.insert(at, zone, "user_ui")
+	functiontest.Eventually(l.w.t, "LAD's listener has scheduled it", func() bool { return l.w.state(b) != "pending" })
+	if err := l.schedule(b.Ref, b.When.Wall, ""); err != nil {
+		l.w.t.Error(err)
+	}
+	return b
+}
+
+// oldKey is the key of LAD's scheduler: it takes the wall clock for UTC.
+func oldKey(ref followup.Ref, wall time.Time) string {
+	return followup.Booking{Ref: ref, ScheduledAt: wall}.Key()
+}
+
+// oldOffsets are the zones that LAD's scheduler knows. All others are UTC to it.
+var oldOffsets = map[string]time.Duration{"GST": 4 * time.Hour, "EST": -5 * time.Hour, "PST": -8 * time.Hour}
+
+// schedule makes a task, named after the key, and writes it into the row. A name
+// that is taken means that the task is there, whatever its time is.
+func (l *oldLAD) schedule(ref followup.Ref, wall time.Time, zone string) error {
+	due := wall.Add(-oldOffsets[zone])
 	const limit = 30 * 24 * time.Hour // Cloud Tasks refuses; LAD logs it
-	if time.Until(at) > limit {
+	if time.Until(due) > limit {
 		return nil
 	}
-	b := followup.Booking{Ref: followup.Ref{TenantID: tenant, BookingID: id}, ScheduledAt: at}
-	due := at
 	if now := time.Now(); due.Before(now) {
 		due = now
 	}
-	name := fmt.Sprintf("projects/p/locations/l/queues/lad/tasks/followup-%s-%d", id, at.UnixMilli())
+	key := oldKey(ref, wall)
+	name := "projects/p/locations/l/queues/lad/tasks/" + strings.NewReplacer(":", "_", ".", "_").Replace(key)
 	_, err := l.pool.Exec(context.Background(), `UPDATE lead_bookings SET task_name = $1, task_scheduled_at = $2,
-		task_status = 'scheduled', idempotency_key = $3, updated_at = now() WHERE id = $4`, name, due, b.Key(), id)
+		task_status = 'scheduled', idempotency_key = $3, updated_at = now() WHERE id = $4 AND tenant_id = $5`,
+		name, due, key, ref.BookingID, ref.TenantID)
 	if err != nil {
 		return err
 	}
@@ -126,7 +165,9 @@ func (l *oldLAD) onNotification(payload string) error {
 	// task has one try, so it comes when the row is ready for it.
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queue[name] = oldTask{due: due, booking: id, key: b.Key()}
+	if !l.names[name] {
+		l.names[name], l.queue[name] = true, oldTask{due: due, booking: ref, key: key}
+	}
 	return nil
 }
 
@@ -146,7 +187,7 @@ func (l *oldLAD) purgeQueue() {
 func (l *oldLAD) forget(b followup.Booking) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	maps.DeleteFunc(l.queue, func(_ string, task oldTask) bool { return task.booking == b.BookingID })
+	maps.DeleteFunc(l.queue, func(_ string, task oldTask) bool { return task.booking == b.Ref })
 }
 
 func (l *oldLAD) dispatch(ctx context.Context) {
@@ -175,10 +216,9 @@ var errKeyMismatch = errors.New("idempotency key mismatch")
 
 func (l *oldLAD) execute(ctx context.Context, task oldTask) error {
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		var tenant uuid.UUID
 		var status, key string
-		err := tx.QueryRow(ctx, `SELECT tenant_id, task_status, COALESCE(idempotency_key, '') FROM lead_bookings
-			WHERE id = $1 FOR UPDATE NOWAIT`, task.booking).Scan(&tenant, &status, &key)
+		err := tx.QueryRow(ctx, `SELECT task_status, COALESCE(idempotency_key, '') FROM lead_bookings
+			WHERE id = $1 AND tenant_id = $2 FOR UPDATE NOWAIT`, task.booking.BookingID, task.booking.TenantID).Scan(&status, &key)
 		switch {
 		case err != nil:
 			return err
@@ -193,19 +233,22 @@ func (l *oldLAD) execute(ctx context.Context, task oldTask) error {
 		if err != nil {
 			return err
 		}
-		result := l.agent.StartCall(ctx, creds, voiceagent.Call{TenantID: tenant.String(), BookingID: task.booking.String(),
-			To: "+4915112345678", IdempotencyKey: "lad:" + uuid.NewString()}) // LAD sends none
+		result := l.agent.StartCall(ctx, creds, voiceagent.Call{
+			TenantID: task.booking.TenantID.String(), BookingID: task.booking.BookingID.String(),
+			To: "+4915112345678", AgentID: tenantdbtest.Agent(task.booking.TenantID),
+			IdempotencyKey: "lad:" + uuid.NewString(), // LAD sends none
+		})
 		if result.Outcome != followup.CallAccepted {
 			return errors.New(result.Detail)
 		}
 		_, err = tx.Exec(ctx, `UPDATE lead_bookings SET task_status = 'executed', executed_at = now(),
-			execution_attempts = execution_attempts + 1, last_execution_error = NULL, updated_at = now() WHERE id = $1`, task.booking)
+			execution_attempts = execution_attempts + 1, last_execution_error = NULL, updated_at = now() WHERE id = $1`, task.booking.BookingID)
 		return err
 	})
 	if err != nil {
 		_, failed := l.pool.Exec(ctx, `UPDATE lead_bookings SET task_status = 'failed',
 			execution_attempts = execution_attempts + 1, last_execution_error = $1, updated_at = now() WHERE id = $2`,
-			strings.TrimSpace(err.Error()), task.booking)
+			strings.TrimSpace(err.Error()), task.booking.BookingID)
 		return errors.Join(err, failed)
 	}
 	return nil

@@ -1,9 +1,13 @@
 package examples_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
@@ -36,38 +40,69 @@ func (w *cutOver) switchOver(lad *oldLAD, meanwhile func()) time.Time {
 	return since
 }
 
-func TestTheCutOverLosesNoCallAndMakesNoneTwice(t *testing.T) {
+// switchOverAtOnce is switchOver and the start, with nothing between the systems.
+func (w *cutOver) switchOverAtOnce(lad *oldLAD) (since time.Time) {
+	w.t.Helper()
+	since = w.switchOver(lad, func() {})
+	w.deploy(since, false)
+	w.queue.Resume()
+	w.sweep()
+	return since
+}
+
+// The cut-over loses no call and makes none twice.
+func TestCutOver(t *testing.T) {
 	t.Parallel()
-	w := newCutOver(t)
-	lad := startOldLAD(t, w.Database, w.agent)
+	for column, tenant := range tenants {
+		t.Run(column, func(t *testing.T) {
+			t.Parallel()
+			testCutOver(t, tenant)
+		})
+	}
+}
+
+func testCutOver(t *testing.T, tenant uuid.UUID) {
+	w := newCutOver(t, tenant)
+	lad := startOldLAD(w)
 	// Deployed days before, beside LAD at work.
 	w.deploy(never, true)
 	w.queue.Resume()
 
 	now := time.Now()
 	done := w.book(now)
-	var soon []followup.Booking
-	for i := range 30 {
-		soon = append(soon, w.book(now.Add(2*time.Second+time.Duration(i)*50*time.Millisecond)))
-	}
 	far, moved := w.book(now.Add(time.Hour)), w.book(now.Add(time.Hour))
 	years := w.book(now.Add(400 * 24 * time.Hour))
-	withdrawn, dropped := w.book(now.Add(time.Hour)), w.book(now.Add(time.Hour))
-	for _, b := range append([]followup.Booking{far, moved, withdrawn, dropped}, soon...) {
-		functiontest.Eventually(t, "LAD has scheduled it", func() bool { return w.state(b) != "pending" })
-	}
+	withdrawn, dropped := w.book(now.Add(time.Hour)), lad.book(now.Add(time.Hour), "GST")
 	w.awaitState(done, "executed")
 	// LAD rang, and died before it could say so.
-	doubt := w.book(now.Add(-time.Second))
-	functiontest.Eventually(t, "LAD has rung", func() bool { return w.rang(doubt) == 1 && w.state(doubt) == "executed" })
-	w.Change(doubt.Ref, "task_status = 'scheduled', executed_at = NULL, execution_attempts = 0")
+	doubt, doubtOfPage := w.book(now.Add(-time.Second)), lad.book(now.Add(time.Second), "GST")
+	for _, b := range []followup.Booking{doubt, doubtOfPage} {
+		functiontest.Eventually(t, "LAD has rung", func() bool { return w.rang(b) == 1 && w.state(b) == "executed" })
+		w.Change(b.Ref, "task_status = 'scheduled', executed_at = NULL, execution_attempts = 0")
+	}
 	// LAD died before it rang.
 	silent := w.book(now.Add(time.Hour))
-	functiontest.Eventually(t, "LAD has scheduled it", func() bool { return w.state(silent) == "scheduled" })
+	for _, b := range []followup.Booking{far, moved, withdrawn, dropped, silent} {
+		functiontest.Eventually(t, "LAD has scheduled it", func() bool { return w.state(b) == "scheduled" })
+	}
 	lad.forget(silent)
-	silent.ScheduledAt = now
-	w.Change(silent.Ref, "scheduled_at = $1, task_scheduled_at = $1, idempotency_key = $2", now, silent.Key())
+	silent = w.move(silent, now)
+	w.Change(silent.Ref, "task_scheduled_at = $1, idempotency_key = $2", now, oldKey(silent.Ref, silent.When.Wall))
 	w.Change(dropped.Ref, "task_status = 'cancelled'") // as LAD's cancelFollowUpCall does
+	// These become due before, while and after the systems change.
+	now = time.Now()
+	var soon []followup.Booking
+	for i := range 30 {
+		at := now.Add(2*time.Second + time.Duration(i)*50*time.Millisecond)
+		if i%2 == 0 {
+			soon = append(soon, w.book(at))
+		} else {
+			soon = append(soon, lad.book(at, "GST"))
+		}
+	}
+	for _, b := range soon {
+		functiontest.Eventually(t, "LAD has scheduled it", func() bool { return w.state(b) != "pending" })
+	}
 	w.sweep()
 	if state := w.state(far); state != "scheduled" {
 		t.Errorf("the deployed functions have made a booking %s", state)
@@ -76,7 +111,7 @@ func TestTheCutOverLosesNoCallAndMakesNoneTwice(t *testing.T) {
 	var unannounced followup.Booking
 	since := w.switchOver(lad, func() {
 		unannounced = w.book(time.Now())
-		w.Change(moved.Ref, "scheduled_at = now() + interval '2 hours'")
+		moved = w.move(moved, time.Now().Add(2*time.Hour))
 		w.Change(withdrawn.Ref, "status = 'cancelled'")
 	})
 	w.deploy(since, true)
@@ -101,12 +136,13 @@ func TestTheCutOverLosesNoCallAndMakesNoneTwice(t *testing.T) {
 	person := func(b followup.Booking) map[string]string {
 		return map[string]string{"TENANT": b.TenantID.String(), "BOOKING": b.BookingID.String()}
 	}
-	for _, b := range []followup.Booking{doubt, silent} {
+	for _, b := range []followup.Booking{doubt, doubtOfPage, silent} {
 		if held := w.command("list-held", person(b)); !strings.Contains(held, b.BookingID.String()) {
 			t.Errorf("%s is not listed as held: %s", b.BookingID, held)
 		}
 	}
 	w.command("resolve-called", person(doubt), "--yes")
+	w.command("resolve-called", person(doubtOfPage), "--yes")
 	w.command("resolve-not-called", person(silent), "--yes")
 	w.awaitState(silent, "executed ours")
 	for what, want := range map[string]struct {
@@ -120,7 +156,8 @@ func TestTheCutOverLosesNoCallAndMakesNoneTwice(t *testing.T) {
 		"years ahead":                      {years, "pending", 0},
 		"cancelled between the systems":    {withdrawn, "cancelled booking_cancelled ours", 0},
 		"cancelled by LAD before":          {dropped, "cancelled", 0},
-		"rung by a LAD that died":          {doubt, "executed", 1},
+		"rung by a LAD that died":          {doubt, "executed ours", 1},
+		"rung so, from the booking page":   {doubtOfPage, "executed ours", 1},
 		"given up by a LAD that died":      {silent, "executed ours", 1},
 		"inserted between the two systems": {unannounced, "executed ours", 1},
 	} {
@@ -131,70 +168,87 @@ func TestTheCutOverLosesNoCallAndMakesNoneTwice(t *testing.T) {
 }
 
 // This is why the document takes LAD's tasks away instead of letting them run
-// out: the rules leave LAD's rows alone, but for a while only.
-func TestWhatLADHasScheduledIsLeftAloneUntilItsGraceIsOver(t *testing.T) {
+// out: the rules leave LAD's rows alone, but only in UTC, where LAD's keys are this
+// system's, and for a while.
+func TestRowOfLAD(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
+		zone   string
 		due    time.Duration
 		status followup.TaskStatus
 		edit   string
 		want   string
 	}{
-		{time.Hour, followup.Scheduled, "", "scheduled"},
-		{-4 * time.Minute, followup.Scheduled, "", "scheduled"},
-		{-6 * time.Minute, followup.Scheduled, "", "scheduled ours"}, // and LAD's task may still come
-		{time.Hour, followup.Scheduled, "scheduled_at = scheduled_at + interval '1 hour'", "scheduled ours"},
-		{time.Hour, followup.Scheduled, "status = 'cancelled'", "cancelled booking_cancelled ours"},
-		{-6 * time.Minute, followup.Failed, "", "failed"},
-		{-6 * time.Minute, followup.Executed, "executed_at = scheduled_at", "executed"},
-		{time.Hour, followup.Cancelled, "", "cancelled"},
+		{"UTC", time.Hour, followup.Scheduled, "", "scheduled"},
+		{"UTC", -4 * time.Minute, followup.Scheduled, "", "scheduled"},
+		{"UTC", -6 * time.Minute, followup.Scheduled, "", "scheduled ours"}, // and LAD's task may still come
+		{"GST", time.Hour, followup.Scheduled, "", "scheduled ours"},        // which LAD's task then fails
+		{"UTC", time.Hour, followup.Scheduled, "scheduled_at = scheduled_at + interval '1 hour'", "scheduled ours"},
+		{"UTC", time.Hour, followup.Scheduled, "timezone = 'GST'", "scheduled ours"},
+		{"UTC", time.Hour, followup.Scheduled, "status = 'cancelled'", "cancelled booking_cancelled ours"},
+		{"UTC", -6 * time.Minute, followup.Failed, "", "failed"},
+		{"GST", -6 * time.Minute, followup.Failed, "", "failed"},
+		{"UTC", -6 * time.Minute, followup.Executed, "executed_at = now()", "executed"},
+		{"GST", -6 * time.Minute, followup.Executed, "", "executed"},
+		{"UTC", time.Hour, followup.Cancelled, "", "cancelled"},
+		{"GST", time.Hour, followup.Cancelled, "", "cancelled"},
 	} {
-		w := newCutOver(t)
-		at := time.Now().Add(tc.due)
-		b := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: at,
-			Task: followup.Task{Status: tc.status, Key: functiontest.CurrentKey, DueAt: at, Name: "projects/p/locations/l/queues/lad/tasks/x"}})
-		w.Change(b.Ref, "planned_for = NULL") // LAD does not know the column
-		if tc.edit != "" {
-			w.Change(b.Ref, tc.edit)
-		}
-		w.deploy(time.Now().Add(-24*time.Hour), false)
-		w.sweep()
-		if got := w.state(b); got != tc.want {
-			t.Errorf("LAD's %s row, due in %v, changed by %q, is now %q, want %q", tc.status, tc.due, tc.edit, got, tc.want)
-		}
+		t.Run(fmt.Sprint(tc.status, tc.due, tc.zone, tc.edit), func(t *testing.T) {
+			t.Parallel()
+			w := newCutOver(t, functiontest.TenantB)
+			w.one("trigger-off")
+			b := w.insert(time.Now().Add(tc.due), tc.zone, "user_ui")
+			w.Change(b.Ref, "task_status = $1, idempotency_key = $2, task_scheduled_at = $3, task_name = 'projects/p/locations/l/queues/lad/tasks/x'",
+				string(tc.status), oldKey(b.Ref, b.When.Wall), b.ScheduledAt)
+			if tc.edit != "" {
+				w.Change(b.Ref, tc.edit)
+			}
+			w.deploy(time.Now().Add(-24*time.Hour), false)
+			w.sweep()
+			if got := w.state(b); got != tc.want {
+				t.Errorf("the row is now %q, want %q", got, tc.want)
+			}
+		})
 	}
 }
 
-// And this: a leftover task of LAD's does not know that its booking has moved to
-// this system, and writes failed into the row.
-func TestALeftoverTaskOfLADsSpoilsABookingThatHasMoved(t *testing.T) {
+// And this: a leftover task of LAD's does not know that its booking is this
+// system's, and writes failed into the row.
+func TestLeftoverTask(t *testing.T) {
 	t.Parallel()
-	w := newCutOver(t)
-	lad := startOldLAD(t, w.Database, w.agent)
-	b := w.book(time.Now().Add(time.Hour))
-	w.awaitState(b, "scheduled")
-	w.one("trigger-off")
-	lad.stopListener()
-	w.deploy(time.Now().Add(-time.Hour), false)
-	w.Change(b.Ref, "scheduled_at = scheduled_at + interval '1 hour'")
-	w.sweep()
-	w.awaitState(b, "scheduled ours")
-	if err := lad.execute(t.Context(), oldTask{booking: b.BookingID, key: b.Key()}); err == nil {
-		t.Error("LAD's leftover task was executed")
-	}
-	w.sweep()
-	if got := w.state(b); got != "failed ours" {
-		t.Errorf("the booking is %s", got)
+	for _, zone := range []string{"UTC", "GST"} {
+		t.Run(zone, func(t *testing.T) {
+			t.Parallel()
+			w := newCutOver(t, functiontest.TenantB)
+			lad := startOldLAD(w)
+			b := lad.book(time.Now().Add(time.Hour), zone)
+			was := b
+			w.one("trigger-off")
+			lad.stopListener()
+			w.deploy(time.Now().Add(-time.Hour), false)
+			if zone == "UTC" { // in other zones the keys differ without that
+				b = w.move(b, b.ScheduledAt.Add(time.Hour))
+			}
+			w.sweep()
+			w.awaitState(b, "scheduled ours")
+			if err := lad.execute(t.Context(), oldTask{booking: b.Ref, key: oldKey(was.Ref, was.When.Wall)}); !errors.Is(err, errKeyMismatch) {
+				t.Errorf("LAD's leftover task: %v", err)
+			}
+			w.sweep()
+			if got := w.state(b); got != "failed ours" {
+				t.Errorf("the booking is %s", got)
+			}
+		})
 	}
 }
 
-func TestDeployedAheadTheFunctionsChangeNothing(t *testing.T) {
+func TestDeployedAhead(t *testing.T) {
 	t.Parallel()
-	w := newCutOver(t)
+	w := newCutOver(t, functiontest.TenantB)
 	for _, due := range []time.Duration{-time.Hour, 0, time.Hour, 40 * 24 * time.Hour} {
 		for _, status := range []followup.TaskStatus{followup.Pending, followup.Scheduled, followup.Failed, followup.Executed, followup.Cancelled} {
-			at := time.Now().Add(due)
-			w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: at, Task: followup.Task{Status: status, Key: functiontest.CurrentKey, DueAt: at}})
+			b := w.insert(time.Now().Add(due), "GST", "voice_agent")
+			w.Change(b.Ref, "task_status = $1, idempotency_key = $2, task_scheduled_at = $3", string(status), oldKey(b.Ref, b.When.Wall), b.ScheduledAt)
 		}
 	}
 	w.deploy(never, true)
@@ -210,29 +264,39 @@ func TestDeployedAheadTheFunctionsChangeNothing(t *testing.T) {
 	}
 }
 
-func TestTheChecksBeforeTheCutOverFindWhatTheyLookFor(t *testing.T) {
+func TestChecks(t *testing.T) {
 	t.Parallel()
-	w := newCutOver(t)
-	at := time.Now().Add(24 * time.Hour)
-	shifted := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: at, Created: time.Now(), Task: followup.Task{Status: followup.Scheduled, Key: functiontest.CurrentKey, DueAt: at}})
-	w.Change(shifted.Ref, "planned_for = NULL, task_name = 'x', timezone = 'GST', task_scheduled_at = scheduled_at - interval '4 hours'")
-	straight := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: at, Created: time.Now(), Task: followup.Task{Status: followup.Scheduled, Key: functiontest.CurrentKey, DueAt: at}})
-	w.Change(straight.Ref, "planned_for = NULL, task_name = 'y', timezone = 'UTC'")
-	if rows := w.sql("time-zones", nil); len(rows) != 1 || rows[0][0] != "GST" || rows[0][1] != "-4" || rows[0][2] != "1" {
-		t.Errorf("the check of time zones found %q", rows)
-	}
+	for column, tenant := range tenants {
+		t.Run(column, func(t *testing.T) {
+			t.Parallel()
+			w := newCutOver(t, tenant)
+			now := time.Now()
+			w.insert(now.Add(26*time.Hour), "GST", "voice_agent")
+			next := w.insert(now.Add(25*time.Hour), "GST", "voice_agent")
+			w.insert(now.Add(25*time.Hour), "UTC", "web")
+			w.Change(w.insert(now.Add(24*time.Hour), "GST", "user_ui").Ref, "status = 'cancelled'")
+			rows := w.sql("time-zones", nil)
+			if len(rows) != 2 || strings.Join(rows[0][:3], " ") != "voice_agent GST 2" || strings.Join(rows[1][:3], " ") != "web UTC 1" {
+				t.Errorf("the writers and zones are %q", rows)
+			} else if wall := next.When.Wall.Format("2006-01-02 15:04:05"); !strings.HasPrefix(rows[0][3], wall) {
+				t.Errorf("the next booking is at %s, want %s", rows[0][3], wall)
+			}
 
-	missed := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: time.Now().Add(-time.Hour)})
-	old := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: time.Now().Add(-48 * time.Hour)})
-	rows := w.sql("missed", map[string]string{"active_since": time.Now().Format(time.RFC3339)})
-	if len(rows) != 1 || rows[0][0] != missed.BookingID.String() {
-		t.Errorf("missed are %q, want %s and not %s", rows, missed.BookingID, old.BookingID)
+			missed := w.insert(now.Add(-time.Hour), "GST", "voice_agent")
+			for _, due := range []time.Duration{-25 * time.Hour, time.Hour} {
+				w.insert(now.Add(due), "GST", "voice_agent")
+			}
+			rows = w.sql("missed", map[string]string{"active_since": now.Add(time.Minute).Format(time.RFC3339)})
+			if len(rows) != 1 || rows[0][0] != missed.BookingID.String() {
+				t.Errorf("missed are %q, want %s", rows, missed.BookingID)
+			}
+		})
 	}
 }
 
-func TestACallUnderWayIsSeen(t *testing.T) {
+func TestCallUnderWay(t *testing.T) {
 	t.Parallel()
-	w := newCutOver(t)
+	w := newCutOver(t, functiontest.TenantB)
 	b := w.book(time.Now().Add(time.Hour))
 	release := w.Lock(b.Ref)
 	if rows := w.sql("calls-under-way", nil); len(rows) != 1 {

@@ -22,19 +22,23 @@ import (
 // that does not deduplicate: what it counts is how often a phone rang.
 type cutOver struct {
 	*functiontest.Database
-	t     *testing.T
-	queue *functiontest.Tasks
-	agent *functiontest.Agent
-	log   *functiontest.Log
-	since time.Time // as deployed last
+	t      *testing.T
+	tenant uuid.UUID // whose schema it is about
+	queue  *functiontest.Tasks
+	agent  *functiontest.Agent
+	log    *functiontest.Log
+	since  time.Time // as deployed last
 
 	execute  atomic.Pointer[execute.Handler]
 	schedule *schedule.Handler
 }
 
-func newCutOver(t *testing.T) *cutOver {
+// tenants are those of both types of scheduled_at.
+var tenants = map[string]uuid.UUID{"timestamp": functiontest.TenantA, "timestamptz": functiontest.TenantB}
+
+func newCutOver(t *testing.T, tenant uuid.UUID) *cutOver {
 	t.Helper()
-	w := &cutOver{Database: functiontest.NewDatabase(t), t: t, agent: functiontest.NewAgent(t, false), log: &functiontest.Log{}}
+	w := &cutOver{Database: functiontest.NewDatabase(t), t: t, tenant: tenant, agent: functiontest.NewAgent(t, false), log: &functiontest.Log{}}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.execute.Load().ServeHTTP(rw, r) }))
 	t.Cleanup(server.Close)
 	w.queue = functiontest.NewTasks(t, server.URL+"/bookings/:id/execute-followup")
@@ -81,34 +85,54 @@ func (w *cutOver) sweep() schedule.Swept {
 	return swept
 }
 
-// book inserts a follow-up of tenant B, which LAD's trigger announces.
+// book inserts a follow-up as LAD's voice service does: in GST, and announced by
+// LAD's trigger alone.
 func (w *cutOver) book(at time.Time) followup.Booking {
 	w.t.Helper()
-	at = at.Truncate(time.Microsecond) // PostgreSQL's
-	id, err := insertPlainly(w.t.Context(), w.ladSession(), at)
+	return w.insert(at, "GST", "voice_agent")
+}
+
+func (w *cutOver) insert(at time.Time, zone, source string) followup.Booking {
+	w.t.Helper()
+	b, err := insert(w.t.Context(), w.ladSession(), w.tenant, at, zone, source)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return followup.Booking{Ref: followup.Ref{TenantID: functiontest.TenantB, BookingID: id}, ScheduledAt: at}
+	return b
 }
 
-func insertPlainly(ctx context.Context, conn *pgx.Conn, at time.Time) (uuid.UUID, error) {
-	id := uuid.New()
+// insert stores a follow-up of a new lead as both of LAD's writers do: scheduled_at
+// is the zone's wall clock, whatever the column's type.
+func insert(ctx context.Context, conn *pgx.Conn, tenant uuid.UUID, at time.Time, zone, source string) (followup.Booking, error) {
+	at = at.Truncate(time.Microsecond) // PostgreSQL's
+	b := followup.Booking{Ref: followup.Ref{TenantID: tenant, BookingID: uuid.New()}, ScheduledAt: at,
+		When: followup.When{Wall: followup.Times{}.Wall(at, zone), Zone: zone, Source: source}}
 	_, err := conn.Exec(ctx, `
-		WITH lead AS (INSERT INTO leads (tenant_id, phone) VALUES ($1, '+4915112345678') RETURNING id)
-		INSERT INTO lead_bookings (id, tenant_id, lead_id, booking_type, scheduled_at)
-		SELECT $2, $1, lead.id, 'follow_up', $3 FROM lead`, functiontest.TenantB, id, at)
-	return id, err
+		WITH agent AS (INSERT INTO users (tenant_id) VALUES ($1) RETURNING id), lead AS (
+			INSERT INTO leads (tenant_id, assigned_user_id, phone) SELECT $1, agent.id, '+4915112345678' FROM agent RETURNING id)
+		INSERT INTO lead_bookings (id, tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone)
+		SELECT $2, $1, lead.id, 'follow_up', $3, $4, $5 FROM lead`, tenant, b.BookingID, source, b.When.Wall, zone)
+	return b, err
+}
+
+// move gives a booking another time, as LAD does.
+func (w *cutOver) move(b followup.Booking, at time.Time) followup.Booking {
+	w.t.Helper()
+	b.ScheduledAt = at.Truncate(time.Microsecond)
+	b.When.Wall = followup.Times{}.Wall(b.ScheduledAt, b.When.Zone)
+	w.Change(b.Ref, "scheduled_at = $1", b.When.Wall)
+	return b
 }
 
 // rang is how often the lead's phone has rung, whoever rang it.
 func (w *cutOver) rang(b followup.Booking) int { return len(w.agent.Calls(b.BookingID.String())) }
 
-// ladSession is a psql session of LAD's people on tenant B's schema.
+// ladSession is a psql session of LAD's people on the tenant's schema, in a time zone
+// that no block may depend on.
 func (w *cutOver) ladSession() *pgx.Conn {
 	w.t.Helper()
 	config := w.Owner.Config().ConnConfig
-	config.RuntimeParams["search_path"] = w.Schema(functiontest.TenantB)
+	config.RuntimeParams["search_path"], config.RuntimeParams["timezone"] = w.Schema(w.tenant), "America/New_York"
 	conn, err := pgx.ConnectConfig(w.t.Context(), config)
 	if err != nil {
 		w.t.Fatal(err)

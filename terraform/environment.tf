@@ -7,7 +7,12 @@ locals {
   # https://cloud.google.com/run/docs/triggering/https-request#deterministic
   execute_url = "https://${local.function_names.execute}-${data.google_project.this.number}.${var.region}.run.app"
 
-  shared_settings = {
+  # Settings that are handed on as they are: the functions check them at their
+  # start, and say which is wrong.
+  shared_names = ["FOLLOWUP_TIME_MEANS", "FOLLOWUP_DEFAULT_TIMEZONE", "FOLLOWUP_DEFAULT_REGION", "FOLLOWUP_MAX_CALLS_PER_LEAD", "VOICE_AGENT_LIMIT"]
+  agent_names  = ["VOICE_AGENT_CONTRACT", "VOICE_AGENT_JOB_PATH", "VOICE_AGENT_JOB_AFTER", "VOICE_AGENT_JWT_TTL", "VOICE_AGENT_DISPATCH_FAILED"]
+
+  shared_settings = merge({ for name in local.shared_names : name => lookup(var.settings, name, null) }, {
     FOLLOWUP_ACTIVE_SINCE  = var.active_since
     FOLLOWUP_BOOKING_TYPES = length(var.booking_types) == 0 ? null : join(",", var.booking_types)
     FOLLOWUP_HORIZON       = "${var.horizon_hours}h"
@@ -17,6 +22,8 @@ locals {
     FOLLOWUP_GRACE         = "${var.grace_seconds}s"
     FOLLOWUP_PAUSED        = var.paused
     VOICE_AGENT_IDEMPOTENT = tostring(var.voice_agent_idempotent)
+
+    DEFAULT_FOLLOW_UP_AGENT_ID = var.default_agent_id == null ? null : tostring(var.default_agent_id)
 
     INSTANCE_CONNECTION_NAME = local.instance.connection_name
     DB_NAME                  = var.database_name
@@ -37,16 +44,15 @@ locals {
 
     FOLLOWUP_TRACES       = var.traces_ratio > 0 ? "gcp" : null
     FOLLOWUP_TRACES_RATIO = var.traces_ratio > 0 ? tostring(var.traces_ratio) : null
-  }
+  })
 
-  agent_settings = {
+  agent_settings = merge({ for name in local.agent_names : name => lookup(var.settings, name, null) }, {
     VOICE_AGENT_BASE_URL        = var.voice_agent_base_url
     VOICE_AGENT_START_CALL_PATH = var.voice_agent_start_call_path
     VOICE_AGENT_FRONTEND_ID     = var.voice_agent_frontend_id
     VOICE_AGENT_AUDIENCE        = var.voice_agent_audience
     VOICE_AGENT_TIMEOUT         = "${var.call_timeout_seconds}s"
-    DEFAULT_FOLLOW_UP_AGENT_ID  = var.default_agent_id == null ? null : tostring(var.default_agent_id)
-  }
+  })
 
   # Cloud Run lets nobody but the invoker in, and takes the signature out of the
   # token while it does: only the claims are left for the function to check.
@@ -71,7 +77,7 @@ locals {
 
   # Who may read which secret: exactly those that are in its environment.
   secret_environment = {
-    execute = [for variable in ["INTERNAL_SERVICE_SECRET", "VOICE_AGENT_API_KEY"] : variable if contains(keys(var.secret_versions), variable)]
+    execute = [for variable in ["INTERNAL_SERVICE_SECRET", "VOICE_AGENT_API_KEY", "VOICE_AGENT_JWT_SECRET"] : variable if contains(keys(var.secret_versions), variable)]
     migrate = [for variable in ["OWNER_DATABASE_URL"] : variable if contains(keys(var.secret_versions), variable)]
     smoke   = [for variable in ["OWNER_DATABASE_URL"] : variable if var.canary != null && contains(keys(var.secret_versions), variable)]
   }

@@ -82,13 +82,13 @@ variable "event_publishers" {
 }
 
 variable "secret_versions" {
-  description = "The version, by number, of each secret that is used: INTERNAL_SERVICE_SECRET, VOICE_AGENT_API_KEY, OWNER_DATABASE_URL. bootstrap/ makes the secrets, gcloud adds the versions; no value ever comes to Terraform."
+  description = "The version, by number, of each secret that is used: INTERNAL_SERVICE_SECRET, VOICE_AGENT_API_KEY, VOICE_AGENT_JWT_SECRET, OWNER_DATABASE_URL. bootstrap/ makes the secrets, gcloud adds the versions; no value ever comes to Terraform."
   type        = map(string)
   default     = {}
 
   validation {
-    condition     = alltrue([for k in keys(var.secret_versions) : contains(["INTERNAL_SERVICE_SECRET", "VOICE_AGENT_API_KEY", "OWNER_DATABASE_URL"], k)])
-    error_message = "secret_versions knows INTERNAL_SERVICE_SECRET, VOICE_AGENT_API_KEY and OWNER_DATABASE_URL."
+    condition     = alltrue([for k in keys(var.secret_versions) : contains(["INTERNAL_SERVICE_SECRET", "VOICE_AGENT_API_KEY", "VOICE_AGENT_JWT_SECRET", "OWNER_DATABASE_URL"], k)])
+    error_message = "secret_versions knows INTERNAL_SERVICE_SECRET, VOICE_AGENT_API_KEY, VOICE_AGENT_JWT_SECRET and OWNER_DATABASE_URL."
   }
   validation {
     # A running instance keeps the value it started with, so that "latest" would

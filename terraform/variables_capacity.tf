@@ -64,9 +64,9 @@ variable "queue_name" {
 }
 
 variable "queue_calls_per_second" {
-  description = "How many tasks a second the queue sends: the pace of calls after a pause."
+  description = "How many tasks a second the queue sends. Each call that must wait for VOICE_AGENT_LIMIT costs one more, so twice the calls that the limit allows will do."
   type        = number
-  default     = 5
+  default     = 1
 
   validation {
     condition     = var.queue_calls_per_second > 0 && var.queue_calls_per_second <= 500

@@ -201,3 +201,15 @@ variable "traces_ratio" {
     error_message = "traces_ratio must be from 0 to 1."
   }
 }
+
+variable "settings" {
+  description = "Further settings of the functions by their names, as docs/configuration.md has them: how times are read, whom not to call, the voice service's limit and contract."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.settings) : contains(concat(local.shared_names, local.agent_names), name)])
+    error_message = "settings knows ${join(", ", concat(local.shared_names, local.agent_names))}."
+  }
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
@@ -19,12 +20,11 @@ import (
 func (w *world) keepHistory(t testing.TB) {
 	t.Helper()
 	for _, sql := range []string{
-		`CREATE TABLE crash_history (
-			n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, booking uuid, LIKE lead_bookings)`,
-		`CREATE INDEX ON crash_history (booking)`,
+		`CREATE TABLE crash_history (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, b lead_bookings)`,
+		`CREATE INDEX ON crash_history (((b).id))`,
 		`CREATE FUNCTION keep_history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 		BEGIN
-			INSERT INTO crash_history (booking, `+kept+`) SELECT NEW.id, `+kept+` FROM (SELECT NEW.*) AS new;
+			INSERT INTO crash_history (b) VALUES (NEW);
 			RETURN NULL;
 		END $$`,
 		`CREATE TRIGGER keep_history AFTER INSERT OR UPDATE ON lead_bookings FOR EACH ROW EXECUTE FUNCTION keep_history()`,
@@ -36,12 +36,18 @@ func (w *world) keepHistory(t testing.TB) {
 // version is a booking as it once stood.
 type version struct {
 	followup.Booking
+	CalledAt time.Time // of which LAD does not know
 }
 
-// claims: this version is the claim, and not one that has kept it.
+// claims: this version is the claim, and not one that has kept it. It is told by
+// columns of which LAD does not know: it may write all others over.
 func (v version) claims(before version) bool {
-	return v.Task.Status == followup.InProgress &&
-		(before.Task.Status != followup.InProgress || v.Task.Revision != before.Task.Revision || v.Task.Attempts != before.Task.Attempts)
+	return v.atWork() && (!before.atWork() || !v.Task.ClaimedAt.Equal(before.Task.ClaimedAt))
+}
+
+// atWork: there is a claim, and no outcome of it.
+func (v version) atWork() bool {
+	return !v.Task.ClaimedAt.IsZero() && v.Task.Reason == "" && !v.CalledAt.Equal(v.Task.ClaimedAt)
 }
 
 // meant: LAD meant the booking to take place.
@@ -67,24 +73,22 @@ func keyTime(key string) string {
 // history is all that the booking ever was, oldest first.
 func (w *world) history(t testing.TB, ref followup.Ref) []version {
 	t.Helper()
-	rows, err := w.Owner.Query(context.WithoutCancel(t.Context()), `SELECT scheduled_at, status, is_deleted, task_status, COALESCE(task_reason, ''),
-			task_revision, COALESCE(execution_attempts, 0), claimed_at, executed_at, COALESCE(idempotency_key, '')
-		FROM `+w.Schema(ref.TenantID)+`.crash_history WHERE booking = $1 ORDER BY n`, ref.BookingID)
+	rows, err := w.Owner.Query(context.WithoutCancel(t.Context()), `SELECT (b).scheduled_at, (b).timezone, (b).status, (b).is_deleted,
+			COALESCE((b).task_status, 'pending'), COALESCE((b).task_reason, ''), (b).task_revision, COALESCE((b).execution_attempts, 0),
+			(b).claimed_at, (b).executed_at, (b).called_at, COALESCE((b).call_id, ''), COALESCE((b).idempotency_key, '')
+		FROM `+w.Schema(ref.TenantID)+`.crash_history WHERE (b).id = $1 ORDER BY n`, ref.BookingID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (version, error) {
 		var v version
 		v.Ref = ref
-		var claimed, executed *time.Time
-		err := row.Scan(&v.ScheduledAt, &v.Status, &v.Deleted, &v.Task.Status, &v.Task.Reason,
-			&v.Task.Revision, &v.Task.Attempts, &claimed, &executed, &v.Task.Key)
-		if claimed != nil {
-			v.Task.ClaimedAt = *claimed
-		}
-		if executed != nil {
-			v.Task.ExecutedAt = *executed
-		}
+		var claimed, executed, called pgtype.Timestamptz
+		err := row.Scan(&v.When.Wall, &v.When.Zone, &v.Status, &v.Deleted,
+			&v.Task.Status, &v.Task.Reason, &v.Task.Revision, &v.Task.Attempts,
+			&claimed, &executed, &called, &v.Task.CallID, &v.Task.Key)
+		v.ScheduledAt = w.Config.Times.Instant(v.When).At
+		v.Task.ClaimedAt, v.Task.ExecutedAt, v.CalledAt = claimed.Time, executed.Time, called.Time
 		return v, err
 	})
 	if err != nil {

@@ -34,7 +34,7 @@ type instance struct {
 
 // newInstance starts both functions on a repository, a queue and a voice agent.
 // With a seam it is one that can die.
-func (w *world) newInstance(t testing.TB, db *tenantdb.DB, queue tasks.Config, agentURL string, s *seam) *instance {
+func (w *world) newInstance(t testing.TB, db *tenantdb.DB, queue tasks.Config, agentURL string, jobAfter time.Duration, s *seam) *instance {
 	t.Helper()
 	client, err := tasks.New(context.WithoutCancel(t.Context()), queue)
 	if err != nil {
@@ -62,7 +62,7 @@ func (w *world) newInstance(t testing.TB, db *tenantdb.DB, queue tasks.Config, a
 	}
 	i.execute, err = execute.New(execute.Parts{
 		Rules: w.rules, Store: store, Queue: puts, Agent: calls, Verifier: timeless{},
-		QueueName: queue.Queue, TaskPath: queue.TaskPath, CallTimeout: callTimeout, Log: log,
+		QueueName: queue.Queue, TaskPath: queue.TaskPath, CallTimeout: callTimeout, JobAfter: jobAfter, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +172,12 @@ type mortalAgent struct {
 
 func (m mortalAgent) StartCall(ctx context.Context, creds voiceagent.Credentials, call voiceagent.Call) voiceagent.Result {
 	result := m.Agent.StartCall(ctx, creds, call)
+	m.seam.live()
+	return result
+}
+
+func (m mortalAgent) Job(ctx context.Context, creds voiceagent.Credentials, call voiceagent.Call, jobID string) voiceagent.JobResult {
+	result := m.Agent.Job(ctx, creds, call, jobID)
 	m.seam.live()
 	return result
 }

@@ -122,7 +122,7 @@ func buildFunction(t *testing.T, group *process.Group) (program string) {
 func playProcess(t *testing.T, group *process.Group, program string, plan scenario, what spoiled) (_ *run, said string) {
 	t.Helper()
 	w := newWorld(t, setup{realTime: true})
-	r := &run{world: w, t: t, plan: plan, what: what}
+	r := &run{world: w, t: t, plan: plan, what: what, locked: make(chan struct{}), free: make(chan struct{})}
 	target, victim, output := w.startProcess(t, group, program, plan)
 	ended := make(chan struct{})
 	var once sync.Once
@@ -197,6 +197,7 @@ func (w *world) startProcess(t *testing.T, group *process.Group, program string,
 		"FOLLOWUP_OIDC_AUDIENCE=" + w.config.Audience, "FOLLOWUP_OIDC_ISSUER=" + w.queue.Issuer, "FOLLOWUP_OIDC_CERTS_URL=" + w.queue.CertsURL,
 		"VOICE_AGENT_BASE_URL=" + agentThroughSeam(t, w.agent.Server, w.seam), "VOICE_AGENT_START_CALL_PATH=" + voiceagent.StartCallPath,
 		"INTERNAL_SERVICE_SECRET=" + functiontest.Secret, "VOICE_AGENT_TIMEOUT=" + (5 * time.Second).String(),
+		"VOICE_AGENT_JOB_AFTER=" + (4 * dispatchAfter).String(),
 		"FOLLOWUP_ACTIVE_SINCE=" + w.rules.ActiveSince.UTC().Format(time.RFC3339),
 	}
 	victim, err := group.Start(c)

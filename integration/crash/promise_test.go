@@ -1,6 +1,9 @@
 package crash_test
 
 import (
+	"slices"
+
+	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -73,6 +76,9 @@ func (r *run) checkStates(history []version) {
 				r.fail("it counts as called, and nobody was rung: %s", v)
 			}
 		}
+		if key := claimed[v.CalledAt.UnixMicro()]; !v.CalledAt.IsZero() && r.rung(key) == 0 {
+			r.fail("a call is on record, and nobody was rung: %s", v)
+		}
 		if v.Task.Reason == followup.OutcomeUnknown {
 			if _, ok := claimed[v.Task.ClaimedAt.UnixMicro()]; !ok {
 				r.fail("it is held, and nobody had claimed it: %s", v)
@@ -124,9 +130,14 @@ func (r *run) checkEnd(last version) {
 	default:
 		r.fail("it ended as %s", last)
 	}
-	if r.what.fault == none && r.what.rival == nobody && !withdrawn && !r.plan.claimLost {
-		if n := len(r.agent.Calls(r.ref.BookingID.String())); task.Status != followup.Executed || n != 1 {
-			r.fail("nothing was spoiled, and it ended as %s with %d calls", last, n)
-		}
+	calls := r.agent.Calls(r.ref.BookingID.String())
+	if task.CallID != "" && !slices.ContainsFunc(calls, func(c voiceagent.Call) bool { return c.Is(task.CallID) }) {
+		r.fail("it names the call %s, which nobody has made: %s", task.CallID, last)
+	}
+	if r.what.fault != none || !r.what.rival.harmless() || withdrawn || r.plan.claimLost {
+		return
+	}
+	if len(calls) != 1 || task.Status != followup.Executed || !calls[0].Is(task.CallID) {
+		r.fail("nothing was spoiled, and it ended as %s, call %q, with %d calls", last, task.CallID, len(calls))
 	}
 }

@@ -71,7 +71,11 @@ func agentThroughSeam(t testing.TB, agent http.Handler, s *seam) string {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		f, _ := s.at("start-call")
+		step := "start-call"
+		if r.Method == http.MethodGet {
+			step = "ask for the job"
+		}
+		f, _ := s.at(step)
 		answer := httptest.NewRecorder()
 		if f.deliver {
 			agent.ServeHTTP(answer, r)

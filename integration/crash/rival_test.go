@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"lad.internal/followup/pkg/followup"
@@ -30,9 +31,25 @@ const (
 	// redo: an operator has the call made after all, or resolves it by what the
 	// voice agent knows.
 	redo rival = "redo"
+	// overwrite: LAD writes every task column that it knows back as it read them when
+	// the booking was new, and says so.
+	overwrite rival = "overwrite"
+	// rewind: the same, with what it read just before the last change.
+	rewind rival = "rewind"
+	// hold: LAD locks the booking for a while.
+	hold rival = "hold"
 )
 
-var rivals = []rival{again, cancel, revive, move, sweep, stop, redo}
+var rivals = []rival{again, cancel, revive, move, sweep, stop, redo, overwrite, rewind, hold}
+
+// holdFor is for how long LAD holds the lock at most: longer than anybody waits for
+// it (DB_LOCK_TIMEOUT), and so short that a finish outlasts it.
+const holdFor = 2 * lockTimeout
+
+// harmless: the rival wants nothing of the booking.
+func (k rival) harmless() bool {
+	return slices.Contains([]rival{nobody, again, sweep, overwrite, rewind, hold}, k)
+}
 
 // movedBy is how much later LAD's rival moves a booking.
 const movedBy = 2 * minute
@@ -64,9 +81,56 @@ func (r *run) act(kind rival) error {
 		return r.operate(followup.Rules.Cancel)
 	case redo:
 		return r.operate(r.afterAll)
+	case overwrite, rewind:
+		err := r.writeBack(kind)
+		_ = r.hear(updated, ref)
+		return err
+	case hold:
+		return r.holdLock()
 	default:
 		return fmt.Errorf("there is no rival %q", kind)
 	}
+}
+
+// writeBack writes the columns that LAD knows as they were once. What LAD writes
+// always belongs together: it was read at one moment.
+func (r *run) writeBack(kind rival) error {
+	read := "n LIMIT 1"
+	if kind == rewind {
+		read = "n DESC OFFSET 1 LIMIT 1"
+	}
+	schema := r.Schema(r.ref.TenantID)
+	_, err := r.Owner.Exec(context.Background(), `UPDATE `+schema+`.lead_bookings AS now SET
+			task_status = (b).task_status, task_name = (b).task_name, task_scheduled_at = (b).task_scheduled_at,
+			executed_at = (b).executed_at, execution_attempts = (b).execution_attempts,
+			last_execution_error = (b).last_execution_error, idempotency_key = (b).idempotency_key
+		FROM (SELECT b FROM `+schema+`.crash_history WHERE (b).id = $2 ORDER BY `+read+`) AS once
+		WHERE tenant_id = $1 AND id = $2`, r.ref.TenantID, r.ref.BookingID)
+	if err != nil {
+		return fmt.Errorf("as LAD: %w", err)
+	}
+	return nil
+}
+
+// holdLock locks the booking until the victim's work is over, or for as long as a
+// bulk update may take.
+func (r *run) holdLock() error {
+	ctx := context.Background()
+	tx, err := r.Owner.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("as LAD: %w", err)
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // nothing was changed
+	_, err = tx.Exec(ctx, `SELECT FROM `+r.Schema(r.ref.TenantID)+`.lead_bookings WHERE id = $1 FOR UPDATE`, r.ref.BookingID)
+	if err != nil {
+		return fmt.Errorf("as LAD: %w", err)
+	}
+	close(r.locked)
+	select {
+	case <-r.free:
+	case <-time.After(holdFor):
+	}
+	return nil
 }
 
 // again delivers what the victim is at work on to a healthy instance as well.
@@ -87,7 +151,7 @@ type decider func(followup.Rules, followup.Booking, time.Time) (followup.Decisio
 func (r *run) operate(decide decider) error {
 	ctx := context.Background()
 	b, now, err := r.DB.Booking(ctx, r.ref)
-	if errors.Is(err, tenantdb.ErrBusy) {
+	if errors.Is(err, tenantdb.ErrLocked) {
 		return nil
 	}
 	if err != nil || b == nil {
@@ -118,8 +182,8 @@ func (r *run) afterAll(rules followup.Rules, b followup.Booking, now time.Time) 
 	return rules.ResolveNotCalled(b, now)
 }
 
-// letAct has the rival act, and waits until it has or is blocked by a lock of
-// the victim's: then it goes on beside it.
+// letAct has the rival act, and waits until it has, holds the lock that it wants,
+// or is blocked by a lock of the victim's: then it goes on beside it.
 func (r *run) letAct(kind rival) {
 	done := make(chan struct{})
 	r.rivals.Go(func() {
@@ -135,6 +199,8 @@ func (r *run) letAct(kind rival) {
 	for {
 		select {
 		case <-done:
+			return
+		case <-r.locked:
 			return
 		case <-ctx.Done():
 			r.fail("the rival %s neither ends nor waits for a lock", kind)

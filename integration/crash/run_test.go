@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 
 	"lad.internal/followup/pkg/followup"
 )
@@ -36,9 +39,11 @@ type run struct {
 
 	mu       sync.Mutex
 	problems []string
-	steps    []string // of the victim
-	reached  bool     // the step to be spoiled has come
-	acted    bool     // the rival has acted before a step
+	locked   chan struct{} // closed once the rival holds the booking's lock
+	free     chan struct{} // closed once it need not any more
+	steps    []string      // of the victim
+	reached  bool          // the step to be spoiled has come
+	acted    bool          // the rival has acted before a step
 }
 
 // fail notes a problem. It may be called on any goroutine.
@@ -51,20 +56,21 @@ func (r *run) fail(format string, args ...any) {
 // play runs a case from the booking to its end, and checks the promises.
 func (w *world) play(t testing.TB, plan scenario, what spoiled) *run {
 	t.Helper()
-	r := &run{world: w, t: t, plan: plan, what: what}
+	r := &run{world: w, t: t, plan: plan, what: what, locked: make(chan struct{}), free: make(chan struct{})}
 	plan.prepare(r)
-	if w.victim == nil {
-		w.victim = w.newVictim(w.home)
+	if w.victims[plan.jobAfter] == nil {
+		w.victims[plan.jobAfter] = w.newVictim(w.home, plan.jobAfter)
 	}
-	victim := w.victim
+	victim := w.victims[plan.jobAfter]
 	if plan.cold {
-		victim = w.newVictim(t)
+		victim = w.newVictim(t, plan.jobAfter)
 	}
 	r.seam.arm(plot{
 		fault: what.fault, faultAt: what.step, cold: plan.cold,
 		rival: func() { r.letAct(what.rival) }, rivalAt: what.arrives,
 	})
 	status := r.ask(victim)
+	close(r.free)
 	r.steps, r.reached, r.acted = r.seam.seen()
 	r.seam.disarm()
 	if what.rival != nobody && !r.acted {
@@ -118,6 +124,7 @@ func (r *run) whileItHangs(giveUp func()) {
 	if r.what.rival != nobody && r.what.arrives == atTheEnd {
 		r.seam.actsNow()
 		r.letAct(r.what.rival)
+		r.finishOthers()
 	}
 	if r.plan.by == byTask {
 		r.clock.Jump(dispatchDeadline)
@@ -128,6 +135,29 @@ func (r *run) whileItHangs(giveUp func()) {
 		r.pass(10 * time.Second)
 	}
 	r.healthy.schedule.Sweep(context.Background())
+}
+
+// finishOthers lets what the rival has set off end before time goes by: a healthy
+// instance takes no minutes for a call.
+func (r *run) finishOthers() {
+	atWork := func() (names []string) {
+		page, err := r.queue.ListTasks(context.Background(), &cloudtaskspb.ListTasksRequest{Parent: r.config.QueuePath()})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, task := range page.GetTasks() {
+			victims := r.plan.by == byTask && path.Base(task.GetName()) == r.dispatched.Load().header.Get("X-Cloudtasks-Taskname")
+			if !victims && task.GetDispatchCount() > task.GetResponseCount() {
+				names = append(names, task.GetName())
+			}
+		}
+		return names
+	}
+	for deadline := time.Now().Add(patience); len(atWork()) > 0; time.Sleep(4 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%s: these tasks do not end: %v\n%s", r, atWork(), r.log)
+		}
+	}
 }
 
 func (r *run) joinRivals() {

@@ -30,6 +30,8 @@ type scenario struct {
 	pairs      bool // the rival arrives at every step, whatever step is spoiled
 	narrow     bool // the rival arrives while the victim is at the booking, not at the lists before and after
 	claimLost  bool // a claim was lost before the victim comes
+	// jobAfter is how long after a call the victim asks for its job; 0: never.
+	jobAfter time.Duration
 	// prepare makes the booking, and leaves the victim's event to be delivered.
 	prepare func(*run)
 	// fire has Cloud Tasks send the victim its task.
@@ -69,9 +71,17 @@ var scenarios = []scenario{
 	{name: "execute_refused", by: byTask,
 		prepare: func(r *run) {
 			r.arm()
-			r.must(r.agent.Behave(voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusForbidden, Times: 1}))
+			r.must(r.agent.Behave(voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusServiceUnavailable, RetryAfter: new(1), Times: 1}))
 		},
 		fire: (*run).due},
+	{name: "execute_limited", by: byTask,
+		prepare: func(r *run) {
+			r.arm()
+			r.must(r.agent.Behave(voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusTooManyRequests, Times: 1}))
+		},
+		fire: (*run).due},
+	{name: "execute_job", by: byTask, jobAfter: 2 * dispatchAfter,
+		prepare: (*run).arm, fire: (*run).due},
 	{name: "execute_withdrawn", by: byTask,
 		prepare: func(r *run) { r.arm(); r.change(`status = 'cancelled'`) }, fire: (*run).due},
 	{name: "execute_early", by: byTask, prepare: (*run).arm, fire: (*run).force},
@@ -100,6 +110,10 @@ var scenarios = []scenario{
 		prepare: func(r *run) { r.loseClaim(); r.purge(r.t); r.deliver(tick) }},
 }
 
+// dispatchAfter is how long after it has accepted a call the voice agent's stand-in
+// dispatches it.
+const dispatchAfter = 50 * time.Millisecond
+
 // isTick: the victim sweeps.
 func (s scenario) isTick() bool { return strings.HasPrefix(s.name, "sweep_") }
 
@@ -110,10 +124,10 @@ func (r *run) must(err error) {
 	}
 }
 
-// book has LAD book a follow-up that is due after d.
+// book has LAD book a follow-up that is due after d, by Dubai's clock.
 func (r *run) book(d time.Duration) {
 	now := r.now()
-	r.ref = r.Insert(r.t, tenantdbtest.Row{ScheduledAt: now.Add(d), CreatedAt: now})
+	r.ref = r.Insert(r.t, tenantdbtest.Row{ScheduledAt: now.Add(d), Timezone: "GST", CreatedAt: now})
 }
 
 // heard has an event handled, as often as it takes.

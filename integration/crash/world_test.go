@@ -30,6 +30,8 @@ const (
 	minute = time.Minute
 	// dispatchDeadline is how long Cloud Tasks waits for an answer.
 	dispatchDeadline = 3 * minute
+	// lockTimeout is DB_LOCK_TIMEOUT.
+	lockTimeout = 150 * time.Millisecond
 	// patience bounds every wait, on a machine that is very busy.
 	patience = time.Minute
 )
@@ -48,8 +50,8 @@ type world struct {
 	url     string        // where Cloud Tasks and Eventarc find the functions
 	healthy *instance
 	seam    *seam
-	victim  *instance  // made when it is first needed
-	home    testing.TB // the test that the world belongs to
+	victims map[time.Duration]*instance // by how long after a call they ask for its job; made when first needed
+	home    testing.TB                  // the test that the world belongs to
 	rivals  sync.WaitGroup
 
 	// takesTask and takesEvent get the next of those, once; nil is a healthy
@@ -84,7 +86,7 @@ type setup struct {
 func newWorld(t testing.TB, s setup) *world {
 	t.Helper()
 	start := time.Now().Truncate(time.Second)
-	w := &world{home: t, rules: functiontest.Rules(), log: &caseLog{}, seam: &seam{}}
+	w := &world{home: t, rules: functiontest.Rules(), log: &caseLog{}, seam: &seam{}, victims: map[time.Duration]*instance{}}
 	w.rules.ActiveSince = start.Add(-48 * time.Hour)
 	w.rules.AgentIdempotent = s.idempotent
 	w.rules.Lease, w.rules.Grace = 2*minute, 2*minute
@@ -98,7 +100,7 @@ func newWorld(t testing.TB, s setup) *world {
 			c.Clock = func(time.Time) time.Time { return w.clock.Now().Truncate(time.Microsecond) }
 		}
 		c.MaxConns = 8
-		c.LockTimeout = 150 * time.Millisecond
+		c.LockTimeout = lockTimeout
 	})
 	var err error
 	if w.admin, err = pgxpool.New(context.WithoutCancel(t.Context()), w.AdminURL+"&pool_max_conns=1"); err != nil {
@@ -111,7 +113,7 @@ func newWorld(t testing.TB, s setup) *world {
 	t.Cleanup(front.Close)
 	w.url = front.URL
 	w.startQueue(t)
-	w.healthy = w.newInstance(t, w.DB, w.config, w.agent.URL, nil)
+	w.healthy = w.newInstance(t, w.DB, w.config, w.agent.URL, 0, nil)
 	return w
 }
 
@@ -124,7 +126,7 @@ func (w *world) now() time.Time {
 }
 
 // newVictim starts an instance behind the seam. It is gone when t ends.
-func (w *world) newVictim(t testing.TB) *instance {
+func (w *world) newVictim(t testing.TB, jobAfter time.Duration) *instance {
 	t.Helper()
 	database := w.Config
 	throughSeam(t, w.seam)(&database)
@@ -135,7 +137,7 @@ func (w *world) newVictim(t testing.TB) *instance {
 	t.Cleanup(func() { _ = db.Close() }) // before its proxy
 	queue := w.config
 	queue.EmulatorHost = tasksThroughSeam(t, w.queue.Server, w.seam)
-	return w.newInstance(t, db, queue, agentThroughSeam(t, w.agent.Server, w.seam), w.seam)
+	return w.newInstance(t, db, queue, agentThroughSeam(t, w.agent.Server, w.seam), jobAfter, w.seam)
 }
 
 func (w *world) startQueue(t testing.TB) {
@@ -210,7 +212,7 @@ func (w *world) row(t testing.TB, ref followup.Ref) followup.Booking {
 	for {
 		b, _, err := w.DB.Booking(context.WithoutCancel(t.Context()), ref)
 		switch {
-		case errors.Is(err, tenantdb.ErrBusy) && time.Now().Before(deadline):
+		case errors.Is(err, tenantdb.ErrLocked) && time.Now().Before(deadline):
 			continue
 		case err != nil || b == nil:
 			t.Fatalf("read booking %s: %v, %v", ref, b, err)
@@ -246,7 +248,7 @@ func (w *world) forget(t testing.TB, ref followup.Ref) {
 	t.Helper()
 	w.purge(t)
 	w.agent.Reset()
-	for _, table := range []string{"lead_bookings WHERE id = $1", "crash_history WHERE booking = $1"} {
+	for _, table := range []string{"lead_bookings WHERE id = $1", "crash_history WHERE (b).id = $1"} {
 		if _, err := w.Owner.Exec(context.WithoutCancel(t.Context()), "DELETE FROM "+w.Schema(ref.TenantID)+"."+table, ref.BookingID); err != nil {
 			t.Fatal(err)
 		}

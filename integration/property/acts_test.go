@@ -1,15 +1,11 @@
 package property_test
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"time"
 
 	"pgregory.net/rapid"
-
-	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
 const (
@@ -22,8 +18,10 @@ const (
 var (
 	// dues are times of a call from now: some are past, and the last is beyond the
 	// horizon.
-	dues   = rapid.SampledFrom([]time.Duration{-time.Hour, 0, minute, minute, 10 * minute, time.Hour, 4 * time.Hour})
-	steps  = rapid.SampledFrom([]time.Duration{time.Second, 30 * time.Second, minute, 2*minute + time.Second, 5 * minute, time.Hour})
+	dues  = rapid.SampledFrom([]time.Duration{-time.Hour, 0, minute, minute, 10 * minute, time.Hour, 4 * time.Hour})
+	steps = rapid.SampledFrom([]time.Duration{time.Second, 30 * time.Second, minute, 2*minute + time.Second, 5 * minute, time.Hour})
+	// zones are those of a booking: each means another instant, and one means none.
+	zones  = rapid.SampledFrom([]string{"GST", "GST", "UTC", "+03:58", "Dubai time"})
 	fates  = rapid.SampledFrom([]fate{heard, heard, lost, twice})
 	rivals = rapid.SampledFrom([]string{"itself", "itself and an event", "itself and a sweep", "an event", "another task"})
 )
@@ -42,12 +40,14 @@ func (r *run) acts(done *counters) map[string]func(*rapid.T) {
 		"dispatch":         r.actCopies,
 		"event again":      r.actEvent,
 		"force":            r.actForce,
+		"lock":             r.actLock,
 		"move":             r.actMove,
 		"operate":          r.actOperate,
 		"overwrite":        r.actOverwrite,
 		"pass":             r.actPass,
 		"pass 2":           r.actPass,
 		"revive":           r.actRevive,
+		"rezone":           r.actRezone,
 		"sweep":            func(*rapid.T) { r.say("a sweep"); r.sweep() },
 		"task lost":        r.actLoseTask,
 	}
@@ -98,7 +98,7 @@ func (r *run) actBook(t *rapid.T) {
 	if len(r.bookings) == maxBookings {
 		t.Skip("enough bookings")
 	}
-	r.bookAt(fmt.Sprintf("booking %d", len(r.bookings)+1), dues.Draw(t, "due"), fates.Draw(t, "event"))
+	r.bookAt(fmt.Sprintf("booking %d", len(r.bookings)+1), zones.Draw(t, "zone"), dues.Draw(t, "due"), fates.Draw(t, "event"))
 }
 
 func (r *run) actMove(t *rapid.T) {
@@ -108,7 +108,7 @@ func (r *run) actMove(t *rapid.T) {
 		to = b.created.Add(minute) // a time that it may have had before
 	}
 	r.say("LAD moves %s to %s; the event is %s", b.name, to.Format("15:04:05"), f)
-	r.change(b, updated, f, func(b *booking) { b.at = to })
+	r.change(b, updated, f, func(b *booking) { b.moveTo(to) })
 }
 
 func (r *run) actCancel(t *rapid.T) {
@@ -130,21 +130,6 @@ func (r *run) actRevive(t *rapid.T) {
 	f := fates.Draw(t, "event")
 	r.say("LAD revives %s; the event is %s", b.name, f)
 	r.change(b, updated, f, func(b *booking) { b.status, b.deleted = "scheduled", false })
-}
-
-// actOverwrite has LAD's generic update write a task_status that it read a while
-// ago. It does not know of the reasons, and so leaves them.
-func (r *run) actOverwrite(t *rapid.T) {
-	b := r.one(t, anyOne)
-	stale := rapid.SampledFrom([]followup.TaskStatus{followup.Pending, followup.Scheduled}).Draw(t, "status")
-	f := fates.Draw(t, "event")
-	r.say("LAD writes the task status of %s over as %s; the event is %s", b.name, stale, f)
-	_, err := r.Owner.Exec(context.Background(), `UPDATE `+tenantdbtest.SharedSchema+`.lead_bookings SET task_status = $3
-		WHERE tenant_id = $1 AND id = $2
-			AND (task_status IN ('pending', 'scheduled', 'in_progress', 'executed') OR task_reason = 'outcome_unknown')`,
-		b.TenantID, b.BookingID, stale)
-	r.must(err)
-	r.publish(b, updated, f)
 }
 
 func (r *run) actEvent(t *rapid.T) {

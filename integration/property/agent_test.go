@@ -43,9 +43,12 @@ type misdeed struct {
 
 // The misdeeds, from what is proven not to have rung to what may have.
 const (
-	refusedForNow = iota
-	overloaded
+	overloaded = iota
+	limited
+	closed
 	refusedForGood
+	refusedCredentials
+	saidItFailed
 	brokeDown
 	brokeDownAfterDialling
 	hungUp
@@ -55,8 +58,11 @@ const (
 )
 
 var misdeeds = []misdeed{
-	refusedForNow:          {voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusForbidden}, "answers 403"},
 	overloaded:             {voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusServiceUnavailable, RetryAfter: new(7)}, "answers 503, come again"},
+	limited:                {voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusTooManyRequests, RetryAfter: new(90)}, "answers 429, come again"},
+	closed:                 {voiceagent.Behaviour{Kind: voiceagent.Closed}, "answers 403, outside business hours"},
+	refusedCredentials:     {voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusUnauthorized}, "answers 401"},
+	saidItFailed:           {voiceagent.Behaviour{Kind: voiceagent.SuccessFalse}, "answers 200, but that it has failed"},
 	refusedForGood:         {voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusBadRequest}, "answers 400"},
 	brokeDown:              {voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusInternalServerError}, "answers 500"},
 	brokeDownAfterDialling: {voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusInternalServerError, Dialled: true}, "rings and answers 500"},

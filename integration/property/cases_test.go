@@ -15,7 +15,7 @@ func TestTheRunsSeeASecondCall(t *testing.T) {
 	w.agent.deduplicates = false
 	seen := w.lookFor(t, func(r *run) {
 		r.agent.misbehaveOnce(misdeeds[hungUpAfterDialling])
-		r.bookAt("booking 1", 0, heard)
+		r.bookAt("booking 1", "GST", 0, heard)
 		r.settle()
 		r.pass(2 * minute)
 	})
@@ -33,14 +33,14 @@ func TestATaskThatCameTooSoonCostsNoTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	broken := w.lookFor(t, func(r *run) {
-		b := r.bookAt("booking 1", minute, heard)
+		b := r.bookAt("booking 1", "GST", minute, heard)
 		first := r.tasks()[0]
 		r.loseTask(first.ticket.TaskName)
 		r.pass(minute + r.rules.Grace + minute)
 		row, now, err := r.DB.Booking(context.Background(), b.Ref)
 		r.must(err)
 		plan := r.rules.Plan(row, now) // by somebody who reads, and is overtaken
-		r.agent.misbehaveOnce(misdeeds[refusedForNow])
+		r.agent.misbehaveOnce(misdeeds[overloaded])
 		r.deliverTask(first)
 		tooSoon, err := watchedQueue{r.client, r.world}.CreateScheduledHTTPTask(context.Background(), *row, plan.Next)
 		r.must(err)

@@ -27,8 +27,16 @@ func (r *run) onPost(p post, misbehaves bool) {
 	if misbehaves {
 		b.disturbed = true
 	}
+	do := b.inCall
+	b.inCall = nil
 	seen := *b
 	r.mu.Unlock()
+	defer func() {
+		r.readNow(b) // LAD may read a row in mid-call, too
+		if do != nil {
+			do()
+		}
+	}()
 	if !seen.meant() {
 		r.fail("%s is rung although LAD no longer means it (%s, deleted: %v)", seen.name, seen.status, seen.deleted)
 	}
@@ -88,19 +96,30 @@ func (r *run) check() {
 	r.report()
 }
 
+var (
+	// ofAgent are reasons that only the voice agent's answers give, or a lost claim.
+	ofAgent = []followup.Reason{
+		followup.OutcomeUnknown, followup.NotStarted, followup.Rejected, followup.RateLimited, followup.OutsideHours, followup.Misconfigured,
+	}
+	// never: each lead has one booking, may be rung, and there is no limit.
+	never = []followup.Reason{
+		followup.LeadDeleted, followup.LeadArchived, followup.DoNotCall, followup.Duplicate, followup.CallLimit, followup.Paced,
+	}
+)
+
 func (r *run) checkRow(b *booking, task followup.Task) {
 	if task.Revision < b.revision {
 		r.fail("the revision of %s went back from %d to %d", b.name, b.revision, task.Revision)
 	}
 	switch {
-	case task.Status == followup.InProgress && !b.disturbed:
+	case task.Status == followup.InProgress && !b.disturbed && !b.overwritten:
 		r.fail("%s is being called, and nobody is at work", b.name)
 	case task.Status == followup.Executed && !r.rungAt(b, task.ExecutedAt):
 		r.fail("%s counts as called at %v, and nobody was rung", b.name, task.ExecutedAt)
-	case task.Reason == followup.OutcomeUnknown && !b.disturbed,
-		task.Reason == followup.NotStarted && !b.disturbed,
-		task.Reason == followup.Rejected && !b.disturbed:
+	case slices.Contains(ofAgent, task.Reason) && !b.disturbed:
 		r.fail("%s is %s/%s, and nothing has disturbed its call", b.name, task.Status, task.Reason)
+	case slices.Contains(never, task.Reason):
+		r.fail("%s is %s/%s, for which nothing has given a reason", b.name, task.Status, task.Reason)
 	case task.Reason == followup.ByOperator && !b.operated:
 		r.fail("%s was cancelled by an operator, and there was none", b.name)
 	case task.Reason == followup.Expired && !r.now().After(later(b.at, b.created).Add(r.rules.MaxLateness)) && task.Key == b.key():
@@ -150,7 +169,7 @@ func (r *run) checkEnd(b *booking, task followup.Task) {
 	rang := len(r.agent.calls(b.BookingID.String())) > 0
 	expired := r.now().After(later(b.at, b.created).Add(r.rules.MaxLateness))
 	switch {
-	case task.Status == followup.Executed:
+	case task.Status == followup.Executed && task.Reason == "":
 	case task.Status == followup.Cancelled && task.Reason == followup.BookingCancelled:
 		if b.meant() {
 			r.fail("%s ends as cancelled by LAD, which it is not", b.name)
@@ -159,7 +178,11 @@ func (r *run) checkEnd(b *booking, task followup.Task) {
 		if !expired && b.meant() {
 			r.fail("%s ends as expired, %v after its time", b.name, r.now().Sub(b.at))
 		}
-	case task.Status == followup.Failed && (task.Reason == followup.OutcomeUnknown || task.Reason == followup.Rejected),
+	case task.Status == followup.Failed && task.Reason == followup.UnknownTimezone:
+		if b.meant() && !b.at.IsZero() {
+			r.fail("%s ends without a timezone, which it has: %s", b.name, b.time())
+		}
+	case task.Status == followup.Failed && slices.Contains([]followup.Reason{followup.OutcomeUnknown, followup.Rejected, followup.Misconfigured}, task.Reason),
 		task.Status == followup.Cancelled && task.Reason == followup.ByOperator: // checkRow says whether that may be
 	default:
 		r.fail("%s has no end: it is %s/%s", b.name, task.Status, task.Reason)
@@ -168,9 +191,11 @@ func (r *run) checkEnd(b *booking, task followup.Task) {
 		return
 	}
 	switch {
-	case b.meant() && task.Status != followup.Executed:
+	case b.meant() && b.at.IsZero() && task.Reason != followup.UnknownTimezone && !rang:
+		r.fail("nobody knows when to call %s, and it ends as %s/%s", b.name, task.Status, task.Reason)
+	case b.meant() && !b.at.IsZero() && task.Status != followup.Executed:
 		r.fail("nothing has disturbed %s, and it ends as %s/%s", b.name, task.Status, task.Reason)
-	case !b.meant() && task.Status != followup.Cancelled && !rang:
+	case !b.meant() && task.Status != followup.Cancelled && task.Reason != followup.UnknownTimezone && !rang:
 		r.fail("LAD has withdrawn %s, and it ends as %s/%s", b.name, task.Status, task.Reason)
 	}
 }
@@ -179,14 +204,22 @@ func (r *run) checkEnd(b *booking, task followup.Task) {
 func (r *run) rows() []followup.Booking {
 	r.t.Helper()
 	rows, err := r.Owner.Query(context.Background(), `SELECT tenant_id, id, COALESCE(task_status::text, 'pending'), COALESCE(task_reason::text, ''),
-		task_revision, COALESCE(execution_attempts, 0)::int, claimed_at::timestamptz, executed_at::timestamptz, COALESCE(idempotency_key::text, '')
+		task_revision, COALESCE(execution_attempts, 0)::int, claimed_at, executed_at, called_at, COALESCE(idempotency_key::text, ''), `+ladColumns+`
 		FROM `+tenantdbtest.SharedSchema+`.lead_bookings`)
 	r.must(err)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (followup.Booking, error) {
 		var b followup.Booking
-		var claimed, executed pgtype.Timestamptz
-		err := row.Scan(&b.TenantID, &b.BookingID, &b.Task.Status, &b.Task.Reason, &b.Task.Revision, &b.Task.Attempts, &claimed, &executed, &b.Task.Key)
+		var c columns
+		var claimed, executed, called pgtype.Timestamptz
+		err := row.Scan(append([]any{&b.TenantID, &b.BookingID, &b.Task.Status, &b.Task.Reason, &b.Task.Revision, &b.Task.Attempts,
+			&claimed, &executed, &called, &b.Task.Key}, c.scanned()...)...)
 		b.Task.ClaimedAt, b.Task.ExecutedAt = claimed.Time, executed.Time
+		if of := r.find(b.BookingID.String()); of != nil {
+			r.seen(of, c)
+			if called.Valid && !r.rungAt(of, called.Time) {
+				r.fail("a call of %s is on record at %v, and nobody was rung", of.name, called.Time)
+			}
+		}
 		return b, err
 	})
 	r.must(err)

@@ -3,6 +3,7 @@ package property_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -30,27 +31,43 @@ type run struct {
 	mu       sync.Mutex // the voice agent reports from elsewhere
 	bookings []*booking
 	problems []string
+	beside   sync.WaitGroup // what goes on beside a call
 }
 
 // booking is what LAD means by one, and what the run has done to it.
 type booking struct {
 	followup.Ref
 	name    string // for people
-	at      time.Time
+	when    followup.When
+	at      time.Time // the instant of when; zero if its zone cannot be read
 	created time.Time
 	status  string
 	deleted bool
 	heard   []*delivery // every event about it, delivered or not
+	read    []columns   // whatever LAD may have read of the row, each once
+	inCall  func()      // to be done while its next call is under way
 
-	disturbed bool // the voice agent misbehaved, or a claim was lost
-	operated  bool // an operator has changed it
-	revision  int  // the highest seen
+	disturbed   bool // the voice agent misbehaved, or a claim was lost
+	operated    bool // an operator has changed it
+	overwritten bool // LAD has written task columns over
+	revision    int  // the highest seen
 }
 
 // meant: LAD means it to take place.
 func (b *booking) meant() bool { return b.status == "scheduled" && !b.deleted }
 
-// key is the idempotency key of the booking's present time.
+// moveTo has it be at an instant, by the clock of its zone.
+func (b *booking) moveTo(at time.Time) {
+	if b.when.Wall = (followup.Times{}).Wall(at, b.when.Zone); b.when.Wall.IsZero() {
+		b.when.Wall = at.UTC() // nobody knows what that means
+	}
+	b.at = followup.Times{}.Instant(b.when).At
+}
+
+// time is its instant for people, who see what it means.
+func (b *booking) time() string { return followup.Times{}.Explain(b.when) }
+
+// key is the idempotency key of the booking's present time, "" if that cannot be read.
 func (b *booking) key() string {
 	return followup.Booking{Ref: b.Ref, ScheduledAt: b.at}.Key()
 }
@@ -108,22 +125,24 @@ const (
 	twice fate = "heard twice"
 )
 
-// bookAt has LAD book a follow-up that is due after d.
-func (r *run) bookAt(name string, d time.Duration, event fate) *booking {
+// bookAt has LAD book a follow-up that is due after d, by the clock of a zone.
+func (r *run) bookAt(name, zone string, d time.Duration, event fate) *booking {
 	r.t.Helper()
 	now := r.now()
 	b := &booking{
 		Ref:  followup.Ref{TenantID: tenants[len(r.bookings)%len(tenants)], BookingID: uuid.New()},
-		name: name, at: now.Add(d), created: now, status: "scheduled",
+		name: name, when: followup.When{Zone: zone}, created: now, status: "scheduled",
 	}
+	b.moveTo(now.Add(d))
 	r.mu.Lock()
 	r.bookings = append(r.bookings, b)
 	r.mu.Unlock()
 	_, err := r.Owner.Exec(context.Background(), `INSERT INTO `+tenantdbtest.SharedSchema+`.lead_bookings
-		(id, tenant_id, lead_id, booking_type, scheduled_at, created_at, status) VALUES ($1, $2, $3, 'follow_up', $4, $5, 'scheduled')`,
-		b.BookingID, b.TenantID, r.leads[b.TenantID], b.at, b.created)
+		(id, tenant_id, lead_id, booking_type, booking_source, scheduled_at, timezone, created_at, status)
+		VALUES ($1, $2, $3, 'follow_up', 'voice_agent', $4, $5, $6, 'scheduled')`,
+		b.BookingID, b.TenantID, r.leads[len(r.bookings)-1], b.when.Wall, b.when.Zone, b.created)
 	r.must(err)
-	r.say("LAD books %s for %s; its event is %s", b.name, b.at.Format("15:04:05"), event)
+	r.say("LAD books %s for %s; its event is %s", b.name, b.time(), event)
 	r.publish(b, created, event)
 	return b
 }
@@ -135,8 +154,8 @@ func (r *run) change(b *booking, kind string, event fate, set func(*booking)) {
 	set(b)
 	r.mu.Unlock()
 	_, err := r.Owner.Exec(context.Background(), `UPDATE `+tenantdbtest.SharedSchema+`.lead_bookings
-		SET scheduled_at = $3, status = $4, is_deleted = $5 WHERE tenant_id = $1 AND id = $2`,
-		b.TenantID, b.BookingID, b.at, b.status, b.deleted)
+		SET scheduled_at = $3, timezone = $4, status = $5, is_deleted = $6 WHERE tenant_id = $1 AND id = $2`,
+		b.TenantID, b.BookingID, b.when.Wall, b.when.Zone, b.status, b.deleted)
 	r.must(err)
 	r.publish(b, kind, event)
 }
@@ -155,7 +174,7 @@ func (r *run) publish(b *booking, kind string, f fate) {
 
 func (r *run) deliverEvent(e *delivery) {
 	r.t.Helper()
-	if status := e.to(r.world.schedule); status != 200 {
+	if status := e.to(r.world.schedule); status != http.StatusOK {
 		r.t.Fatalf("%s was answered %d although nothing is broken", e.what, status)
 	}
 }
@@ -163,8 +182,12 @@ func (r *run) deliverEvent(e *delivery) {
 // deliverTask sends a task, which may be long done for, and says how it was
 // answered.
 func (r *run) deliverTask(d *delivery) {
-	switch status := d.to(r.world.execute); status {
-	case 200, 409, 502: // done, somebody is at it, not started
+	r.taskAnswered(d, d.to(r.world.execute))
+}
+
+func (r *run) taskAnswered(d *delivery, status int) {
+	switch status {
+	case http.StatusOK, http.StatusConflict, http.StatusBadGateway: // done, somebody is at it, not started
 	default:
 		r.fail("%s was answered %d although nothing is broken", d.what, status)
 	}
@@ -183,6 +206,7 @@ func (r *run) settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	r.must(r.queue.WaitIdle(ctx))
+	r.beside.Wait()
 }
 
 func (r *run) sweep() {

@@ -50,8 +50,8 @@ type world struct {
 	execute    *execute.Handler
 	reconciler *reconcile.Reconciler
 	log        *runLog
-	leads      map[uuid.UUID]uuid.UUID // a tenant's bookings are all with one
-	begun      int                     // runs
+	leads      []uuid.UUID // of a run's bookings, in their order
+	begun      int         // runs
 
 	// copies is how often the next dispatch goes out, unless that is once.
 	copies atomic.Int32
@@ -77,7 +77,7 @@ var signingKeys = sync.OnceValue(func() []*rsa.PrivateKey {
 func newWorld(t *testing.T, idempotent bool) *world {
 	t.Helper()
 	start := time.Now().Truncate(time.Second)
-	w := &world{clock: cloudtasks.NewManualClock(start), rules: functiontest.Rules(), log: &runLog{}, leads: map[uuid.UUID]uuid.UUID{}}
+	w := &world{clock: cloudtasks.NewManualClock(start), rules: functiontest.Rules(), log: &runLog{}}
 	w.rules.ActiveSince = start.Add(-48 * time.Hour)
 	w.rules.Horizon = 3 * time.Hour
 	w.rules.Lease, w.rules.Grace = 2*time.Minute, 2*time.Minute
@@ -86,9 +86,12 @@ func newWorld(t *testing.T, idempotent bool) *world {
 		c.Clock = func(time.Time) time.Time { return w.now() }
 		c.MaxConns = 8
 	})
-	for _, tenant := range tenants {
-		w.leads[tenant] = uuid.New()
-		w.LAD(t, tenant, `INSERT INTO leads (id, tenant_id, first_name, last_name, phone) VALUES ($1, $2, 'Ada', 'Lovelace', '+4915112345678')`, w.leads[tenant], tenant)
+	for i := range maxBookings {
+		tenant, lead := tenants[i%len(tenants)], uuid.New()
+		w.LAD(t, tenant, `INSERT INTO users (id, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, tenantdbtest.User(tenant), tenant)
+		w.LAD(t, tenant, `INSERT INTO leads (id, tenant_id, first_name, last_name, phone, assigned_user_id)
+			VALUES ($1, $2, 'Ada', 'Lovelace', '+4915112345678', $3)`, lead, tenant, tenantdbtest.User(tenant))
+		w.leads = append(w.leads, lead)
 	}
 	w.agent = newAgent(t, w.now, idempotent)
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.execute.ServeHTTP(rw, r) }))

@@ -19,6 +19,7 @@ func TestEveryRuleIsBrokenWhereTheFixtureSaysAndNowhereElse(t *testing.T) {
 		{Package: "pkg/tenantdb", SQL: "SET search_path = x", Reason: "a fixture, which is not there"},
 	}
 	rules.Idempotency = nil
+	delete(rules.Views, "followup_agents") // the fixture has none
 	for _, name := range []string{"TestOnce", "TestFailing", "TestSkipped", "TestSkippedInPart", "TestMissing"} {
 		rules.Idempotency = append(rules.Idempotency, IdempotencyTest{Package: "functions/execute", Name: name, Proves: "something"})
 	}

@@ -19,6 +19,7 @@ import (
 	"lad.internal/followup/internal/config"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/phone"
 	"lad.internal/followup/pkg/tasks"
 )
 
@@ -171,7 +172,9 @@ func TestTheDefaultsAreTheFunctionsOwn(t *testing.T) {
 	if err := settings.Load(t.Context(), envconfig.MapLookuper(env), &own); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(own, terraform, cmp.Comparer(func(a, b settings.Secret) bool { return a.Reveal() == b.Reveal() })); d != "" {
+	if d := cmp.Diff(own, terraform, cmp.Comparer(func(a, b settings.Secret) bool { return a.Reveal() == b.Reveal() }),
+		cmp.Comparer(func(a, b followup.TimeMeans) bool { return a.String() == b.String() }),
+		cmp.Comparer(func(a, b phone.Regions) bool { return a.String() == b.String() })); d != "" {
 		t.Errorf("defaults (-the functions' +Terraform's):\n%s", d)
 	}
 }

@@ -61,8 +61,8 @@ variable "secrets" {
   default     = ["INTERNAL_SERVICE_SECRET", "OWNER_DATABASE_URL"]
 
   validation {
-    condition     = alltrue([for s in var.secrets : contains(["INTERNAL_SERVICE_SECRET", "VOICE_AGENT_API_KEY", "OWNER_DATABASE_URL"], s)])
-    error_message = "secrets knows INTERNAL_SERVICE_SECRET, VOICE_AGENT_API_KEY and OWNER_DATABASE_URL."
+    condition     = alltrue([for s in var.secrets : contains(["INTERNAL_SERVICE_SECRET", "VOICE_AGENT_API_KEY", "VOICE_AGENT_JWT_SECRET", "OWNER_DATABASE_URL"], s)])
+    error_message = "secrets knows INTERNAL_SERVICE_SECRET, VOICE_AGENT_API_KEY, VOICE_AGENT_JWT_SECRET and OWNER_DATABASE_URL."
   }
 }
 
