@@ -12,7 +12,7 @@ locals {
   shared_names = ["FOLLOWUP_TIME_MEANS", "FOLLOWUP_DEFAULT_TIMEZONE", "FOLLOWUP_DEFAULT_REGION", "FOLLOWUP_MAX_CALLS_PER_LEAD", "VOICE_AGENT_LIMIT"]
   agent_names  = ["VOICE_AGENT_CONTRACT", "VOICE_AGENT_JOB_PATH", "VOICE_AGENT_JOB_AFTER", "VOICE_AGENT_JWT_TTL", "VOICE_AGENT_DISPATCH_FAILED"]
 
-  shared_settings = merge({ for name in local.shared_names : name => lookup(var.settings, name, null) }, {
+  shared_settings = merge({ for name in local.shared_names : name => var.settings[name] if contains(keys(var.settings), name) }, {
     FOLLOWUP_ACTIVE_SINCE  = var.active_since
     FOLLOWUP_BOOKING_TYPES = length(var.booking_types) == 0 ? null : join(",", var.booking_types)
     FOLLOWUP_HORIZON       = "${var.horizon_hours}h"
@@ -46,7 +46,7 @@ locals {
     FOLLOWUP_TRACES_RATIO = var.traces_ratio > 0 ? tostring(var.traces_ratio) : null
   })
 
-  agent_settings = merge({ for name in local.agent_names : name => lookup(var.settings, name, null) }, {
+  agent_settings = merge({ for name in local.agent_names : name => var.settings[name] if contains(keys(var.settings), name) }, {
     VOICE_AGENT_BASE_URL        = var.voice_agent_base_url
     VOICE_AGENT_START_CALL_PATH = var.voice_agent_start_call_path
     VOICE_AGENT_FRONTEND_ID     = var.voice_agent_frontend_id

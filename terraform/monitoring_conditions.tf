@@ -61,6 +61,12 @@ locals {
         { title = "tokens cannot be checked", filter = "${local.series.refused_requests} AND metric.labels.code=\"certificates_unavailable\"", limit = 0, lasting = 300 },
       ]
     }
+    agent_misconfigured = {
+      title = "voice service misconfigured", playbook = "agent-misconfigured", severity = "CRITICAL", combiner = "OR"
+      conditions = [
+        { title = "a call was refused for a credential, or for want of the feature", filter = local.series.misconfigured, limit = 0 },
+      ]
+    }
     rejected_events = {
       title = "rejected events", playbook = "rejected-events", severity = "WARNING", combiner = "OR"
       conditions = [

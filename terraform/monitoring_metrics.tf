@@ -91,6 +91,11 @@ locals {
       filter = "${local.logged_by.execute} AND logName=\"projects/${var.project_id}/logs/run.googleapis.com%2Frequests\" AND (httpRequest.status=401 OR httpRequest.status=403)"
       labels = { status = "EXTRACT(httpRequest.status)" }
     }
+    misconfigured = {
+      title  = "calls refused for a credential, or for want of the feature"
+      filter = "${local.logged_by.execute} AND jsonPayload.event=\"agent_misconfigured\""
+      labels = local.by_tenant
+    }
     database_busy = {
       title  = "tasks that found the database busy"
       filter = "${local.logged_by.execute} AND jsonPayload.event=\"database_busy\""

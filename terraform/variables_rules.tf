@@ -131,12 +131,12 @@ variable "voice_agent_base_url" {
 }
 
 variable "voice_agent_start_call_path" {
-  description = "The path that starts a call. LAD's own backend has the default; the external voice service has /calls/start-call."
+  description = "The path that starts a call, where it is not the one of the contract (settings, VOICE_AGENT_CONTRACT)."
   type        = string
-  default     = "/api/voice-agent/calls/start-call"
+  default     = null
 
   validation {
-    condition     = can(regex("^/[^?#\\s]+$", var.voice_agent_start_call_path))
+    condition     = var.voice_agent_start_call_path == null || can(regex("^/[^?#\\s]+$", var.voice_agent_start_call_path))
     error_message = "voice_agent_start_call_path must begin with / and have no query, fragment or space."
   }
 }

@@ -158,15 +158,15 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 			"event", "outcome_lost", "detail", report.Detail, "error", err)
 		return answer{status: http.StatusInternalServerError, Result: "outcome_lost"}
 	}
-	level, event := slog.LevelInfo, "call_finished"
-	switch {
-	case report.Outcome == followup.CallMisconfigured:
-		// Every call of the tenant, or of all, will end so until somebody mends it.
-		level, event = slog.LevelError, "agent_misconfigured"
-	case next.Status != followup.Executed:
+	level := slog.LevelInfo
+	if next.Status != followup.Executed {
 		level = slog.LevelWarn
 	}
-	log.Log(ctx, level, "called", "event", event, "detail", report.Detail)
+	log.Log(ctx, level, "called", "event", "call_finished", "detail", report.Detail)
+	if report.Outcome == followup.CallMisconfigured {
+		log.ErrorContext(ctx, "every call of this tenant, or of all, will end so until the credentials or the tenant's feature are mended",
+			"event", "agent_misconfigured", "detail", report.Detail)
+	}
 	b := *a.Booking
 	b.Task = next
 	switch report.Outcome {

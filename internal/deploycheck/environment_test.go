@@ -43,7 +43,10 @@ func choices() map[string]map[string]cty.Value {
 		"LAD's own instance, a schema per tenant": necessary(map[string]cty.Value{
 			"tenant_schema": cty.NullVal(cty.String), "tenant_registry": cty.StringVal("public.tenants"),
 			"existing_instance": cty.StringVal("example.com:lad-data:europe-west1:main"),
-			"network":           cty.StringVal("projects/p/global/networks/n"), "subnetwork": cty.StringVal("projects/p/regions/r/subnetworks/s"),
+			"secret_versions": cty.ObjectVal(map[string]cty.Value{
+				"INTERNAL_SERVICE_SECRET": cty.StringVal("1"), "VOICE_AGENT_JWT_SECRET": cty.StringVal("2"),
+			}),
+			"network": cty.StringVal("projects/p/global/networks/n"), "subnetwork": cty.StringVal("projects/p/regions/r/subnetworks/s"),
 		}),
 		"everything set": necessary(map[string]cty.Value{
 			"secret_versions": cty.ObjectVal(map[string]cty.Value{
@@ -54,7 +57,15 @@ func choices() map[string]map[string]cty.Value {
 			"paused":        cty.StringVal("aaaaaaaa-0000-4000-8000-000000000001,bbbbbbbb-0000-4000-8000-000000000002"),
 			"horizon_hours": cty.NumberIntVal(696), "lead_time_seconds": cty.NumberIntVal(90), "max_lateness_minutes": cty.NumberIntVal(10),
 			"voice_agent_idempotent": cty.True, "traces_ratio": cty.NumberFloatVal(0.25), "log_level": cty.StringVal("debug"),
-			"canary": cty.StringVal("cccccccc-0000-4000-8000-000000000003"),
+			"canary":                      cty.StringVal("cccccccc-0000-4000-8000-000000000003"),
+			"voice_agent_start_call_path": cty.StringVal("/calls/start-call"),
+			"settings": cty.MapVal(map[string]cty.Value{
+				"FOLLOWUP_TIME_MEANS": cty.StringVal("wall,web=instant"), "FOLLOWUP_DEFAULT_TIMEZONE": cty.StringVal("Asia/Dubai"),
+				"FOLLOWUP_DEFAULT_REGION": cty.StringVal("AE"), "FOLLOWUP_MAX_CALLS_PER_LEAD": cty.StringVal("off"),
+				"VOICE_AGENT_LIMIT": cty.StringVal("120/1m,30/5s"), "VOICE_AGENT_CONTRACT": cty.StringVal("service"),
+				"VOICE_AGENT_JOB_PATH": cty.StringVal("/calls/job/{job_id}"), "VOICE_AGENT_JOB_AFTER": cty.StringVal("3s"),
+				"VOICE_AGENT_JWT_TTL": cty.StringVal("2m"), "VOICE_AGENT_DISPATCH_FAILED": cty.StringVal("not_started"),
+			}),
 		}),
 	}
 }
@@ -161,7 +172,7 @@ func TestTheDefaultsAreTheFunctionsOwn(t *testing.T) {
 	}
 	tuned := []string{
 		"FOLLOWUP_HORIZON", "FOLLOWUP_LEAD_TIME", "FOLLOWUP_MAX_LATENESS", "FOLLOWUP_LEASE", "FOLLOWUP_GRACE", "FOLLOWUP_PAUSED", "FOLLOWUP_DISPATCH_DEADLINE",
-		"FOLLOWUP_QUEUE_NAME", "VOICE_AGENT_IDEMPOTENT", "VOICE_AGENT_START_CALL_PATH", "VOICE_AGENT_TIMEOUT", "DB_PRIVATE_IP", "DB_MAX_CONNS", "LOG_LEVEL",
+		"FOLLOWUP_QUEUE_NAME", "VOICE_AGENT_IDEMPOTENT", "VOICE_AGENT_TIMEOUT", "DB_PRIVATE_IP", "DB_MAX_CONNS", "LOG_LEVEL",
 	}
 	for _, name := range tuned {
 		if _, ok := env[name]; !ok {

@@ -21,7 +21,6 @@ import (
 	"lad.internal/followup/internal/reconcile"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
-	"lad.internal/followup/pkg/tenantdb"
 )
 
 // brokenTenant has a schema that was never migrated.
@@ -114,7 +113,7 @@ func executing(t *testing.T) *functiontest.Log {
 	deliver(url, insert(functiontest.Seed{}))
 	again := insert(functiontest.Seed{})
 	for _, b := range []voiceagent.Behaviour{
-		{Kind: voiceagent.Status, Status: http.StatusTooManyRequests, Match: voiceagent.Match{BookingID: again.BookingID.String()}, Times: 1},
+		{Kind: voiceagent.Status, Status: http.StatusServiceUnavailable, RetryAfter: new(1), Match: voiceagent.Match{BookingID: again.BookingID.String()}, Times: 1},
 		{Kind: voiceagent.Status, Status: http.StatusPaymentRequired},
 		{Kind: voiceagent.HangUp},
 	} {
@@ -135,12 +134,13 @@ func executing(t *testing.T) *functiontest.Log {
 	deliver(url, held, "Authorization", "Bearer of.no.token")
 	deliver(url, held, "X-CloudTasks-QueueName", "another")
 	deliver(serve("http://127.0.0.1:1/certs", db.DB), held)
-	release := db.Lock(held.Ref)
-	defer release()
-	busy := db.Open(func(c *tenantdb.Config) { c.LockTimeout = 50 * time.Millisecond })
-	if status := deliver(serve(queue.CertsURL, busy), held); status != http.StatusServiceUnavailable {
-		t.Errorf("a locked row is answered with %d", status)
+	nowhere := db.Open(functiontest.At("postgres://followup_app:x@127.0.0.1:1/lad"))
+	if status := deliver(serve(queue.CertsURL, nowhere), held); status != http.StatusServiceUnavailable {
+		t.Errorf("a database that is not there is answered with %d", status)
 	}
+	refused := insert(functiontest.Seed{})
+	agent.Must(voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusUnauthorized, Match: voiceagent.Match{BookingID: refused.BookingID.String()}})
+	deliver(url, refused)
 	return log
 }
 

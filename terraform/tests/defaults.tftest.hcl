@@ -85,7 +85,7 @@ run "what_is_made_by_default" {
     error_message = "The attempts may outlast the duration."
   }
   assert {
-    condition     = google_cloud_tasks_queue.calls.rate_limits[0].max_dispatches_per_second == 5 && google_cloud_tasks_queue.calls.rate_limits[0].max_concurrent_dispatches == 50
+    condition     = google_cloud_tasks_queue.calls.rate_limits[0].max_dispatches_per_second == 1 && google_cloud_tasks_queue.calls.rate_limits[0].max_concurrent_dispatches == 50
     error_message = "The queue's pace is not the variables'."
   }
   assert {
