@@ -150,13 +150,13 @@ CREATE INDEX IF NOT EXISTS followup_untimed_idx ON lead_bookings (
     AND (call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END
         OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), ''));
 
--- Serves: (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started')
+-- Serves: (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours'))))
 -- AND live AND checked_at < …, and the same AND NOT live.
 CREATE INDEX IF NOT EXISTS followup_waiting_idx ON lead_bookings (
     tenant_id,
     (COALESCE(status::text IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false)),
     (LEAST(GREATEST('epoch', task_scheduled_at, claimed_at), '9999-12-31 00:00:00+00')), id
-) WHERE task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started';
+) WHERE task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')));
 
 -- Serves: its own condition AND checked_at < …: a claim at work, whatever LAD has written over its status.
 CREATE INDEX IF NOT EXISTS followup_in_progress_idx ON lead_bookings (
@@ -322,7 +322,7 @@ WITH RECURSIVE step (tenant_id) AS (
             AND ((task_status = 'pending' OR task_status IS NULL) AND (call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), '')))
          ORDER BY b.tenant_id LIMIT 1),
         (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
-            AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started')
+            AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours'))))
          ORDER BY b.tenant_id LIMIT 1),
         (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
             AND (task_status = 'in_progress' OR claimed_at IS NOT NULL AND task_reason IS NULL AND called_at IS DISTINCT FROM claimed_at)

@@ -40,12 +40,12 @@ var concerns = []concern{
 		ORDER BY rough_at, id LIMIT $4`, found: 40},
 	{name: "overdue", index: "followup_waiting_idx", query: `SELECT checked_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (checked_at, id) > ($2, $3)
-			AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND live
+			AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND live
 			AND checked_at < $8 AND wanted_at >= $6
 		ORDER BY checked_at, id LIMIT $4`, found: 60},
 	{name: "not live", index: "followup_waiting_idx", query: `SELECT checked_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (checked_at, id) > ($2, $3)
-			AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND NOT live
+			AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND NOT live
 			AND wanted_at >= $6
 		ORDER BY checked_at, id LIMIT $4`, found: 20},
 	{name: "lease over", index: "followup_in_progress_idx", query: `SELECT checked_at, id FROM followup_bookings

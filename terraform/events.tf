@@ -49,6 +49,15 @@ locals {
     # has come too late and has written so into the row.
     max_retry_seconds = var.max_lateness_minutes * 60 + var.lead_time_seconds + 2 * 60
   }
+
+  # Seconds between two calls at the steady pace, as Limit.Spacing of pkg/followup
+  # has it; null: none, or a form that the functions alone read. The question about
+  # a call's job is a request as well.
+  limit             = lookup(var.settings, "VOICE_AGENT_LIMIT", "30/1m,10/5s")
+  requests_per_call = can(regex("^0[a-z]*$", lookup(var.settings, "VOICE_AGENT_JOB_AFTER", "5s"))) ? 1 : 2
+  call_spacing = try(max([for rate in split(",", replace(local.limit, " ", "")) :
+    tonumber(regex("^[0-9]+/([0-9]+)[sm]$", rate)[0]) * (endswith(rate, "m") ? 60 : 1) / max(1, floor(tonumber(split("/", rate)[0]) / local.requests_per_call))
+  ]...), null)
 }
 
 resource "google_cloud_tasks_queue" "calls" {
@@ -81,6 +90,11 @@ resource "google_cloud_tasks_queue" "calls" {
     precondition {
       condition     = local.queue_retry.max_backoff_seconds < var.grace_seconds
       error_message = "A task may wait ${local.queue_retry.max_backoff_seconds} s for its next attempt, but grace_seconds is ${var.grace_seconds}: the sweep would make a new one before it comes."
+    }
+    precondition {
+      # One task to get its slot, one to be called.
+      condition     = local.call_spacing == null ? true : var.queue_calls_per_second * local.call_spacing >= 2
+      error_message = "queue_calls_per_second is ${var.queue_calls_per_second}, but VOICE_AGENT_LIMIT (${local.limit}) lets a call be made every ${coalesce(local.call_spacing, 0)} s, which may take two tasks: when many are due, they wait in the queue for longer than grace_seconds (${var.grace_seconds}), and the sweep makes new ones."
     }
   }
 }

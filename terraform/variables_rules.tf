@@ -158,8 +158,8 @@ variable "voice_agent_audience" {
   default     = null
 
   validation {
-    condition     = var.voice_agent_audience != null || var.voice_agent_frontend_id != null || contains(keys(var.secret_versions), "INTERNAL_SERVICE_SECRET")
-    error_message = "The voice agent needs credentials: set secret_versions[\"INTERNAL_SERVICE_SECRET\"], or voice_agent_frontend_id with its key, or voice_agent_audience."
+    condition     = var.voice_agent_audience != null || var.voice_agent_frontend_id != null || contains(keys(var.secret_versions), "INTERNAL_SERVICE_SECRET") || contains(keys(var.secret_versions), "VOICE_AGENT_JWT_SECRET")
+    error_message = "The voice agent needs credentials: set secret_versions[\"VOICE_AGENT_JWT_SECRET\"] or [\"INTERNAL_SERVICE_SECRET\"], or voice_agent_frontend_id with its key, or voice_agent_audience."
   }
 }
 

@@ -172,6 +172,7 @@ func zoneCases() []planCase {
 		{"a zone that cannot be read ends a new booking", standard(), booked(onTime, fresh(), lost), unknown},
 		{"a zone that cannot be read ends a scheduled one", standard(), booked(onTime, scheduled(onTime), lost), unknown},
 		{"that end stays", standard(), booked(onTime, at(state(onTime, Failed, UnknownTimezone), withoutKey), lost), nothing(RuleNoZone)},
+		{"a zone that cannot be read ends a revived one", standard(), booked(onTime, state(onTime, Cancelled, BookingCancelled), lost), unknown},
 		{"a call that was made stays made", standard(), booked(onTime, state(onTime, Executed, ""), lost), nothing(RuleNoZone)},
 		{"a zone that cannot be read is none of a historic booking's business", since, booked(onTime, fresh(), lost), nothing(RuleHistoric)},
 		{"a zone that can be read again is armed", standard(),

@@ -104,6 +104,8 @@ func (b Booking) proven() Task {
 	switch {
 	case t.Reason == OutcomeUnknown:
 		t.Status = Failed
+	case t.waits() && t.Status == Failed && t.Revision > 0:
+		t.Status = Scheduled // this system says why a call has failed
 	case t.ClaimedAt.IsZero() || t.Reason != "":
 		return t
 	case t.ExecutedAt.Equal(t.ClaimedAt):
@@ -115,6 +117,17 @@ func (b Booking) proven() Task {
 		t.Key = key
 	}
 	return t
+}
+
+// waits reports whether the columns that LAD does not know say that the call still
+// waits for its task.
+func (t Task) waits() bool {
+	switch t.Reason {
+	case "", Paced, RateLimited, OutsideHours:
+		return t.ClaimedAt.IsZero()
+	default:
+		return false
+	}
 }
 
 // meant reports whether LAD still wants this follow-up, at whatever time.

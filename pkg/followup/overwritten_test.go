@@ -72,6 +72,20 @@ func TestAnEndThatSomebodyWritesOverIsTakenForAWishToCallAgain(t *testing.T) {
 	}
 }
 
+// This system says why a call has failed, so it was LAD that wrote failed over a
+// call that waits.
+func TestProven_failed(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []Reason{"", Paced, RateLimited, OutsideHours} {
+		row := booked(onTime.Add(hourAhead), state(onTime.Add(hourAhead), Failed, reason))
+		want := row.Task
+		want.Status = Scheduled
+		diff(t, row, func(Booking) Decision { return Decision{Effect: Update, Rule: RuleOnItsWay, Next: want} }, standard().Plan(row, noon))
+	}
+	lads := booked(onTime, Task{Status: Failed, Key: keyFor(onTime)})
+	diff(t, lads, nothing(RuleSettled), standard().Plan(lads, noon))
+}
+
 func TestWhatWaitsForATaskCarriesNoClaim(t *testing.T) {
 	t.Parallel()
 	over := claimedAt(noon.Add(-grace - tick))

@@ -9,7 +9,6 @@ func ends() map[string]Task {
 		"executed":                      state(onTime, Executed, ""),
 		"rejected":                      state(onTime, Failed, Rejected),
 		"expired":                       state(onTime, Failed, Expired),
-		"failed without a reason":       state(onTime, Failed, ""),
 		"failed for an unknown reason":  state(onTime, Failed, "agent_on_fire"),
 		"cancelled by an operator":      state(onTime, Cancelled, ByOperator),
 		"cancelled without a reason":    state(onTime, Cancelled, ""),

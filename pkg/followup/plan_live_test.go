@@ -42,8 +42,6 @@ func notLiveCases() []planCase {
 				booked(onTime, state(onTime, Failed, Rejected), edit), nothing(RuleNotLive)},
 			planCase{"not live (" + word + ") and expired", standard(),
 				booked(onTime, state(onTime, Failed, Expired), edit), nothing(RuleNotLive)},
-			planCase{"not live (" + word + ") and failed without a reason", standard(),
-				booked(onTime, state(onTime, Failed, ""), edit), nothing(RuleNotLive)},
 			planCase{"not live (" + word + ") and cancelled by LAD", standard(),
 				booked(onTime, state(onTime, Cancelled, BookingCancelled), edit), nothing(RuleNotLive)},
 			planCase{"not live (" + word + ") and cancelled by an operator", standard(),

@@ -41,7 +41,7 @@ func (s sight) expire() Decision { return s.end(RuleExpired, Failed, Expired) }
 // noZone ends a follow-up whose time cannot be read. LAD correcting the zone, or
 // FOLLOWUP_DEFAULT_TIMEZONE, brings it back.
 func (s sight) noZone() Decision {
-	if !s.b.Task.open() {
+	if t := s.b.Task; !t.open() && !t.is(Cancelled, BookingCancelled) { // which LAD has revived
 		return s.keep(RuleNoZone)
 	}
 	d := s.end(RuleNoZone, Failed, UnknownTimezone)

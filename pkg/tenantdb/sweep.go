@@ -70,14 +70,14 @@ WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) A
 ORDER BY wanted_at, id LIMIT @limit`,
 
 	Overdue: `SELECT checked_at, id FROM followup_bookings
-WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND live
+WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND live
 	AND checked_at < @overdue
 	AND (task_revision > 0 OR wanted_at >= @since OR rough_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
 
 	NotLive: `SELECT checked_at, id FROM followup_bookings
-WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND task_reason = 'not_started') AND NOT live
+WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND NOT live
 	AND (task_revision > 0 OR wanted_at >= @since OR rough_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,

@@ -123,6 +123,31 @@ run "a_registry_that_is_no_table_an_image_that_may_change_an_address_out_of_reac
   expect_failures = [var.tenant_registry, var.command_image, var.network, var.event_publishers]
 }
 
+# A call a second, each of two tasks.
+run "a_queue_slower_than_the_calls" {
+  command = plan
+  variables {
+    settings = { VOICE_AGENT_LIMIT = "120/1m,30/5s" }
+  }
+  expect_failures = [google_cloud_tasks_queue.calls]
+}
+
+run "no_limit_needs_no_pace" {
+  command = plan
+  variables {
+    settings               = { VOICE_AGENT_LIMIT = "off" }
+    queue_calls_per_second = 0.1
+  }
+}
+
+run "a_setting_that_nobody_knows" {
+  command = plan
+  variables {
+    settings = { FOLLOWUP_TIME_MEAN = "wall" }
+  }
+  expect_failures = [var.settings]
+}
+
 run "times_that_contradict_each_other" {
   command = plan
   variables {
