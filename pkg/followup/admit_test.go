@@ -142,7 +142,7 @@ func atWorkCases() []admitCase {
 			ticketFor(onTime), waits(RuleClaimed)),
 
 		try("a claim past its lease is held", booked(onTime, claimed(onTime, over)), ticketFor(onTime), isHeld),
-		try("a claim without a time is held", booked(onTime, claimed(onTime, time.Time{})),
+		try("a claim of LAD's, without a time, is held", booked(onTime, claimed(onTime, time.Time{}), byLAD),
 			ticketFor(onTime), isHeld),
 		try("a claim past its lease is held for a newer task too", booked(onTime, claimed(onTime, over)),
 			nextTicket(onTime), isHeld),
@@ -156,7 +156,7 @@ func atWorkCases() []admitCase {
 
 		tryIdempotent("a lapsed claim is taken over", booked(onTime, claimed(onTime, over)),
 			ticketFor(onTime), admits(ticketFor(onTime))),
-		tryIdempotent("a claim without a time is taken over", booked(onTime, claimed(onTime, time.Time{})),
+		tryIdempotent("a claim without a time is taken over", booked(onTime, claimed(onTime, time.Time{}), byLAD),
 			ticketFor(onTime), admits(ticketFor(onTime))),
 		tryIdempotent("a newer task takes a lapsed claim over", booked(onTime, claimed(onTime, over)),
 			nextTicket(onTime), admitsEarly(nextTicket(onTime), 2, "the line was busy")),

@@ -104,8 +104,8 @@ func (b Booking) proven() Task {
 	switch {
 	case t.Reason == OutcomeUnknown:
 		t.Status = Failed
-	case t.waits() && t.Status == Failed && t.Revision > 0:
-		t.Status = Scheduled // this system says why a call has failed
+	case t.waits() && (t.Status == Failed || t.Status == InProgress) && t.Revision > 0:
+		t.Status = Scheduled // this system says why a call has failed, and since when it is claimed
 	case t.ClaimedAt.IsZero() || t.Reason != "":
 		return t
 	case t.ExecutedAt.Equal(t.ClaimedAt):

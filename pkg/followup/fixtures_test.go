@@ -85,6 +85,7 @@ func executedAt(t time.Time) edit   { return func(b *Booking) { b.Task.ExecutedA
 func claimedAt(t time.Time) edit    { return func(b *Booking) { b.Task.ClaimedAt = t } }
 func dueAt(t time.Time) edit        { return func(b *Booking) { b.Task.DueAt = t } }
 func atRevision(n int) edit         { return func(b *Booking) { b.Task.Revision = n } }
+func byLAD(b *Booking)              { b.Task.Revision = 0 }
 func deleted(b *Booking)            { b.Deleted = true }
 func timeless(b *Booking)           { b.ScheduledAt = time.Time{} }
 func unarmed(b *Booking)            { b.Task.Revision = 0 }

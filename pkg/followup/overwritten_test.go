@@ -72,8 +72,8 @@ func TestAnEndThatSomebodyWritesOverIsTakenForAWishToCallAgain(t *testing.T) {
 	}
 }
 
-// This system says why a call has failed, so it was LAD that wrote failed over a
-// call that waits.
+// This system says why a call has failed, and since when it is claimed, so it was
+// LAD that wrote failed or in_progress over a call that waits.
 func TestProven_failed(t *testing.T) {
 	t.Parallel()
 	for _, reason := range []Reason{"", Paced, RateLimited, OutsideHours} {
@@ -82,6 +82,10 @@ func TestProven_failed(t *testing.T) {
 		want.Status = Scheduled
 		diff(t, row, func(Booking) Decision { return Decision{Effect: Update, Rule: RuleOnItsWay, Next: want} }, standard().Plan(row, noon))
 	}
+	row := booked(onTime.Add(hourAhead), state(onTime.Add(hourAhead), InProgress, ""))
+	want := row.Task
+	want.Status = Scheduled
+	diff(t, row, func(Booking) Decision { return Decision{Effect: Update, Rule: RuleOnItsWay, Next: want} }, standard().Plan(row, noon))
 	lads := booked(onTime, Task{Status: Failed, Key: keyFor(onTime)})
 	diff(t, lads, nothing(RuleSettled), standard().Plan(lads, noon))
 }

@@ -104,7 +104,7 @@ func claimCases() []planCase {
 			booked(onTime, claimed(onTime, noon.Add(-lease))), nothing(RuleClaimed)},
 
 		{"a claim past its lease is held", standard(), booked(onTime, claimed(onTime, over)), isHeld},
-		{"a claim without a time is held", standard(), booked(onTime, claimed(onTime, time.Time{})), isHeld},
+		{"a claim of LAD's, without a time, is held", standard(), booked(onTime, claimed(onTime, time.Time{}), byLAD), isHeld},
 		{"a lapsed claim of a cancelled booking is held", standard(),
 			booked(onTime, claimed(onTime, over), inStatus("cancelled")), isHeld},
 		{"a lapsed claim is held under the key that was tried, though the booking moved", standard(),
@@ -115,7 +115,7 @@ func claimCases() []planCase {
 		{"idempotent agent: a lapsed claim is tried again", idempotent(),
 			booked(onTime, claimed(onTime, over)), arms(RuleLeaseOver, noon)},
 		{"idempotent agent: a claim without a time is tried again", idempotent(),
-			booked(onTime, claimed(onTime, time.Time{})), arms(RuleLeaseOver, noon)},
+			booked(onTime, claimed(onTime, time.Time{}), byLAD), arms(RuleLeaseOver, noon)},
 		{"idempotent agent: a lapsed claim of a booking moved ahead is armed anew", idempotent(),
 			booked(onTime, claimed(onTime, over), movedTo(onTime.Add(time.Hour))),
 			armsAnew(RuleLeaseOver, noon.Add(time.Hour))},

@@ -94,6 +94,8 @@ func excuse(r followup.Rules, b followup.Booking, d followup.Decision) string {
 	case d.Effect == followup.Update && d.Rule != followup.RuleLeaseOver && d.Next.ClaimedAt.Equal(b.Task.ClaimedAt) &&
 		(d.Next.Status == followup.Executed || d.Next.Reason == followup.OutcomeUnknown):
 		return "LAD has written over a call that was made or is in doubt: only what is written of it would change"
+	case d.Rule == followup.RuleOnItsWay:
+		return "LAD has written over a call that waits for its task: it is found when that is overdue"
 	case d.Next == b.Task, d.Rule == followup.RuleHistoric:
 		return "only the reading of its time would be stored"
 	default:

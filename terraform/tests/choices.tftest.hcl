@@ -170,3 +170,14 @@ run "every_credential_and_every_rule" {
     error_message = "The database is kept, or doubled, although nobody wants it."
   }
 }
+
+run "lads_backend_with_a_token_for_each_call" {
+  command = plan
+  variables {
+    secret_versions = { VOICE_AGENT_JWT_SECRET = "3", OWNER_DATABASE_URL = "2" }
+  }
+  assert {
+    condition     = toset([for s in google_cloudfunctions2_function.execute.service_config[0].secret_environment_variables : "${s.key} ${s.secret} ${s.version}"]) == toset(["VOICE_AGENT_JWT_SECRET followup-voice-agent-jwt-secret 3"])
+    error_message = "execute cannot sign its tokens."
+  }
+}
