@@ -150,13 +150,13 @@ CREATE INDEX IF NOT EXISTS followup_untimed_idx ON lead_bookings (
     AND (call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END
         OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), ''));
 
--- Serves: (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours'))))
+-- Serves: (task_status = 'scheduled' OR task_status <> 'pending' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours'))))
 -- AND live AND checked_at < …, and the same AND NOT live.
 CREATE INDEX IF NOT EXISTS followup_waiting_idx ON lead_bookings (
     tenant_id,
     (COALESCE(status::text IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false)),
     (LEAST(GREATEST('epoch', task_scheduled_at, claimed_at), '9999-12-31 00:00:00+00')), id
-) WHERE task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')));
+) WHERE task_status = 'scheduled' OR task_status <> 'pending' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')));
 
 -- Serves: its own condition AND checked_at < …: a claim at work, whatever LAD has written over its status.
 CREATE INDEX IF NOT EXISTS followup_in_progress_idx ON lead_bookings (
@@ -170,16 +170,15 @@ CREATE INDEX IF NOT EXISTS followup_changed_idx ON lead_bookings (
         (CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END) AT TIME ZONE 'UTC',
         CASE WHEN isfinite(created_at) THEN (timestamp '2000-01-01' + (created_at - '2000-01-01 00:00+00')) AT TIME ZONE 'UTC' END), '9999-12-31 00:00:00+00')), id
 ) WHERE COALESCE(status::text IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false)
-    AND task_status NOT IN ('pending', 'in_progress')
-    AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
+    AND task_status <> 'pending' AND task_reason IS DISTINCT FROM 'outcome_unknown'
     AND ((call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END
         OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), ''))
-        OR task_status = 'cancelled' AND task_reason = 'booking_cancelled');
+        OR task_reason = 'booking_cancelled');
 
 -- Serves: its own condition AND call_at_rule < … (or > …): instants computed with other settings.
 CREATE INDEX IF NOT EXISTS followup_rule_idx ON lead_bookings (tenant_id, call_at_rule, id)
     WHERE call_at_rule IS NOT NULL AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL
-        OR task_status = 'failed' AND task_reason IN ('not_started', 'unknown_timezone'));
+        OR task_reason IN ('not_started', 'unknown_timezone'));
 
 -- Serves: how many calls a lead has had.
 CREATE INDEX IF NOT EXISTS followup_calls_idx ON lead_bookings (tenant_id, lead_id, claimed_at) WHERE claimed_at IS NOT NULL;
@@ -188,7 +187,7 @@ CREATE INDEX IF NOT EXISTS followup_calls_idx ON lead_bookings (tenant_id, lead_
 CREATE INDEX IF NOT EXISTS followup_claimed_idx ON lead_bookings (claimed_at) WHERE claimed_at IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS followup_paced_idx ON lead_bookings (task_scheduled_at)
-    WHERE task_status = 'scheduled' AND task_reason IN ('paced', 'rate_limited');
+    WHERE task_reason IN ('paced', 'rate_limited');
 
 -- The functions' role, one for all schemas of the server. Their login is made a member of it.
 DO $followup$
@@ -322,16 +321,16 @@ WITH RECURSIVE step (tenant_id) AS (
             AND ((task_status = 'pending' OR task_status IS NULL) AND (call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), '')))
          ORDER BY b.tenant_id LIMIT 1),
         (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
-            AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours'))))
+            AND (task_status = 'scheduled' OR task_status <> 'pending' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours'))))
          ORDER BY b.tenant_id LIMIT 1),
         (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
             AND (task_status = 'in_progress' OR claimed_at IS NOT NULL AND task_reason IS NULL AND called_at IS DISTINCT FROM claimed_at)
          ORDER BY b.tenant_id LIMIT 1),
         (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
-            AND (COALESCE(status::text IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false) AND task_status NOT IN ('pending', 'in_progress') AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown') AND ((call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), '')) OR task_status = 'cancelled' AND task_reason = 'booking_cancelled'))
+            AND (COALESCE(status::text IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false) AND task_status <> 'pending' AND task_reason IS DISTINCT FROM 'outcome_unknown' AND ((call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), '')) OR task_reason = 'booking_cancelled'))
          ORDER BY b.tenant_id LIMIT 1),
         (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
-            AND (call_at_rule IS NOT NULL AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL OR task_status = 'failed' AND task_reason IN ('not_started', 'unknown_timezone')))
+            AND (call_at_rule IS NOT NULL AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL OR task_reason IN ('not_started', 'unknown_timezone')))
          ORDER BY b.tenant_id LIMIT 1))
     FROM step WHERE step.tenant_id IS NOT NULL
 )
@@ -361,7 +360,7 @@ BEGIN
                 UNION ALL
                 SELECT tenant_id, NULL, max(task_scheduled_at), task_reason = 'rate_limited'
                 FROM %1$I.lead_bookings
-                WHERE task_status = 'scheduled' AND task_reason IN ('paced', 'rate_limited') AND task_scheduled_at > $2 - interval '1 minute'
+                WHERE task_reason IN ('paced', 'rate_limited') AND task_scheduled_at > $2 - interval '1 minute'
                 GROUP BY tenant_id, task_reason$$, schema_name) USING since, at;
         EXCEPTION WHEN lock_not_available OR undefined_table OR undefined_column OR insufficient_privilege THEN
             NULL;

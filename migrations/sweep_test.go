@@ -40,12 +40,12 @@ var concerns = []concern{
 		ORDER BY rough_at, id LIMIT $4`, found: 40},
 	{name: "overdue", index: "followup_waiting_idx", query: `SELECT checked_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (checked_at, id) > ($2, $3)
-			AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND live
+			AND (task_status = 'scheduled' OR task_status <> 'pending' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND live
 			AND checked_at < $8 AND wanted_at >= $6
 		ORDER BY checked_at, id LIMIT $4`, found: 60},
 	{name: "not live", index: "followup_waiting_idx", query: `SELECT checked_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (checked_at, id) > ($2, $3)
-			AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND NOT live
+			AND (task_status = 'scheduled' OR task_status <> 'pending' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND NOT live
 			AND wanted_at >= $6
 		ORDER BY checked_at, id LIMIT $4`, found: 20},
 	{name: "lease over", index: "followup_in_progress_idx", query: `SELECT checked_at, id FROM followup_bookings
@@ -54,9 +54,9 @@ var concerns = []concern{
 		ORDER BY checked_at, id LIMIT $4`, found: 40},
 	{name: "changed", index: "followup_changed_idx", query: `SELECT rough_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND (rough_at, id) > ($2, $3) AND live
-			AND task_status NOT IN ('pending', 'in_progress') AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
+			AND task_status <> 'pending' AND task_reason IS DISTINCT FROM 'outcome_unknown'
 			AND ((call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone)
-				OR task_status = 'cancelled' AND task_reason = 'booking_cancelled')
+				OR task_reason = 'booking_cancelled')
 			AND rough_at >= $6
 		ORDER BY rough_at, id LIMIT $4`, found: 80},
 	// Two ranges: in a plan that is made for no certain $10, "less or greater" in one condition reads all.
@@ -68,7 +68,7 @@ var concerns = []concern{
 
 const ruleSQL = `SELECT rough_at, id FROM followup_bookings
 		WHERE tenant_id = $1 AND call_at_rule IS NOT NULL AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL
-			OR task_status = 'failed' AND task_reason IN ('not_started', 'unknown_timezone')) AND call_at_rule`
+			OR task_reason IN ('not_started', 'unknown_timezone')) AND call_at_rule`
 
 // arguments are those of a sweep on 1 June 2026 at noon.
 const arguments = `'00000000-0000-4000-8000-000000000007', '1970-01-01', '00000000-0000-0000-0000-000000000000', 500,

@@ -155,6 +155,26 @@ func (r *run) end() {
 	r.report()
 }
 
+// meaning is the status that a row has by the columns that LAD cannot write over.
+func meaning(t followup.Task, called time.Time) followup.TaskStatus {
+	switch {
+	case t.Reason == followup.BookingCancelled || t.Reason == followup.ByOperator:
+		return followup.Cancelled
+	case slices.Contains([]followup.Reason{followup.Paced, followup.RateLimited, followup.OutsideHours}, t.Reason):
+		return followup.Scheduled
+	case t.Reason != "":
+		return followup.Failed
+	case t.Revision == 0 || t.ClaimedAt.IsZero() && t.Status == followup.Pending:
+		return t.Status
+	case t.ClaimedAt.IsZero():
+		return followup.Scheduled
+	case t.ClaimedAt.Equal(called):
+		return followup.Executed
+	default:
+		return followup.InProgress
+	}
+}
+
 // open: the follow-up has no end yet.
 func open(t followup.Task) bool {
 	switch t.Status {
@@ -204,16 +224,17 @@ func (r *run) checkEnd(b *booking, task followup.Task) {
 func (r *run) rows() []followup.Booking {
 	r.t.Helper()
 	rows, err := r.Owner.Query(context.Background(), `SELECT tenant_id, id, COALESCE(task_status::text, 'pending'), COALESCE(task_reason::text, ''),
-		task_revision, COALESCE(execution_attempts, 0)::int, claimed_at, executed_at, called_at, COALESCE(idempotency_key::text, ''), `+ladColumns+`
+		task_revision, COALESCE(execution_attempts, 0)::int, claimed_at, called_at, COALESCE(idempotency_key::text, ''), `+ladColumns+`
 		FROM `+tenantdbtest.SharedSchema+`.lead_bookings`)
 	r.must(err)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (followup.Booking, error) {
 		var b followup.Booking
 		var c columns
-		var claimed, executed, called pgtype.Timestamptz
+		var claimed, called pgtype.Timestamptz
 		err := row.Scan(append([]any{&b.TenantID, &b.BookingID, &b.Task.Status, &b.Task.Reason, &b.Task.Revision, &b.Task.Attempts,
-			&claimed, &executed, &called, &b.Task.Key}, c.scanned()...)...)
-		b.Task.ClaimedAt, b.Task.ExecutedAt = claimed.Time, executed.Time
+			&claimed, &called, &b.Task.Key}, c.scanned()...)...)
+		b.Task.ClaimedAt, b.Task.ExecutedAt = claimed.Time, called.Time
+		b.Task.Status = meaning(b.Task, called.Time)
 		if of := r.find(b.BookingID.String()); of != nil {
 			r.seen(of, c)
 			if called.Valid && !r.rungAt(of, called.Time) {

@@ -50,7 +50,7 @@ func TestAdviceSaysHowACallStandsAndWhatToDo(t *testing.T) {
 		{"the lead is not to be called", booked(onTime, state(onTime, Cancelled, DoNotCall)), "marked not to be called"},
 		{"a double", booked(onTime, state(onTime, Cancelled, Duplicate)), "another booking of the lead"},
 		{"called often", booked(onTime, state(onTime, Cancelled, CallLimit)), "FOLLOWUP_MAX_CALLS_PER_LEAD"},
-		{"cancelled by a stranger", booked(onTime, state(onTime, Cancelled, "")), "outside this system"},
+		{"cancelled by a stranger", booked(onTime, state(onTime, Cancelled, ""), byLAD), "outside this system"},
 	} {
 		if got := standard().Advice(*c.row, noon); !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q in it", c.name, got, c.want)

@@ -179,7 +179,7 @@ func zoneCases() []planCase {
 			booked(onTime, at(state(onTime, Failed, UnknownTimezone), withoutKey)), armsAnew(RuleArm, noon)},
 		{"what the sweep finds a kept row by is brought up to date", standard(),
 			booked(onTime, state(onTime, Executed, ""), func(b *Booking) { b.Stale = true }),
-			func(b Booking) Decision { return Decision{Effect: Update, Rule: RuleSettled, Next: b.Task} }},
+			func(b Booking) Decision { return Decision{Effect: Update, Rule: RuleCalled, Next: b.Task} }},
 		{"a claim is left alone", standard(), booked(onTime, claimed(onTime, noon), func(b *Booking) { b.Stale = true }), nothing(RuleClaimed)},
 		{"what is no follow-up is left alone", standard(),
 			booked(onTime, fresh(), ofType("meeting"), func(b *Booking) { b.Stale = true }), nothing(RuleNoFollowUp)},

@@ -94,20 +94,22 @@ func (r Rules) look(b Booking, now time.Time) sight {
 	return sight{rules: r, now: now, b: b, key: b.Key(), overwritten: overwritten}
 }
 
-// proven is the task's state as far as the columns prove it that LAD does not
-// know: Reason, ClaimedAt, ExecutedAt and PlannedFor. LAD's services may write all
-// the others back at any time, as they read them at any time before; then a call
-// that is under way, was made or is in doubt would look as if it still waited.
-// An end without a call that is written over is a wish to call after all.
+// proven is the task's state as the columns say it that LAD does not know: Reason,
+// Revision, ClaimedAt, ExecutedAt and PlannedFor. LAD's services may write all the
+// others back at any time, as they read them at any time before. What LAD says
+// holds only until this system has taken the row on, and to tell pending from
+// scheduled.
 func (b Booking) proven() Task {
 	t := b.Task
-	switch {
-	case t.Reason == OutcomeUnknown:
-		t.Status = Failed
-	case t.waits() && (t.Status == Failed || t.Status == InProgress) && t.Revision > 0:
-		t.Status = Scheduled // this system says why a call has failed, and since when it is claimed
-	case t.ClaimedAt.IsZero() || t.Reason != "":
+	switch status, known := statusOf[t.Reason]; {
+	case known:
+		t.Status = status
+	case t.Reason != "" || t.Revision == 0 && t.ClaimedAt.IsZero():
 		return t
+	case t.ClaimedAt.IsZero():
+		if t.Status != Pending {
+			t.Status = Scheduled
+		}
 	case t.ExecutedAt.Equal(t.ClaimedAt):
 		t.Status = Executed
 	default:
@@ -119,15 +121,13 @@ func (b Booking) proven() Task {
 	return t
 }
 
-// waits reports whether the columns that LAD does not know say that the call still
-// waits for its task.
-func (t Task) waits() bool {
-	switch t.Reason {
-	case "", Paced, RateLimited, OutsideHours:
-		return t.ClaimedAt.IsZero()
-	default:
-		return false
-	}
+// statusOf is the status that goes with a reason.
+var statusOf = map[Reason]TaskStatus{
+	NotStarted: Failed, Rejected: Failed, OutcomeUnknown: Failed, Expired: Failed,
+	UnknownTimezone: Failed, Misconfigured: Failed,
+	BookingCancelled: Cancelled, ByOperator: Cancelled, LeadDeleted: Cancelled, LeadArchived: Cancelled,
+	DoNotCall: Cancelled, Duplicate: Cancelled, CallLimit: Cancelled,
+	Paced: Scheduled, RateLimited: Scheduled, OutsideHours: Scheduled,
 }
 
 // meant reports whether LAD still wants this follow-up, at whatever time.

@@ -41,7 +41,7 @@ func TestAnExplanationListsTheRulesInTheirOrderUpToTheOneThatFits(t *testing.T) 
 		"one far ahead": {plan(booked(noon.Add(2*horizon), fresh())),
 			asked(append(slices.Clone(upToLive), RuleSettled, RuleOnItsWay, RuleExpired), RuleBeyond), RuleBeyond},
 		// Two lines of the table are one rule; the first fits.
-		"a foreign cancel": {plan(booked(onTime, at(state(onTime, Cancelled, ""), withoutKey))),
+		"a foreign cancel": {plan(booked(onTime, Task{Status: Cancelled})),
 			asked(upToLive, RuleSettled), RuleSettled},
 
 		"a task of no booking": {admit(nil, ticketFor(onTime)), asked(nil, RuleAbsent), RuleAbsent},

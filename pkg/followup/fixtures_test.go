@@ -81,7 +81,13 @@ func movedTo(s time.Time) edit      { return func(b *Booking) { b.ScheduledAt = 
 func createdAt(t time.Time) edit    { return func(b *Booking) { b.CreatedAt = t } }
 func inStatus(s BookingStatus) edit { return func(b *Booking) { b.Status = s } }
 func ofType(s string) edit          { return func(b *Booking) { b.Type = s } }
-func executedAt(t time.Time) edit   { return func(b *Booking) { b.Task.ExecutedAt = t } }
+func executedAt(t time.Time) edit {
+	return func(b *Booking) {
+		if b.Task.ExecutedAt = t; b.Task.Status == Executed {
+			b.Task.ClaimedAt = t
+		}
+	}
+}
 func claimedAt(t time.Time) edit    { return func(b *Booking) { b.Task.ClaimedAt = t } }
 func dueAt(t time.Time) edit        { return func(b *Booking) { b.Task.DueAt = t } }
 func atRevision(n int) edit         { return func(b *Booking) { b.Task.Revision = n } }
@@ -91,7 +97,9 @@ func timeless(b *Booking)           { b.ScheduledAt = time.Time{} }
 func unarmed(b *Booking)            { b.Task.Revision = 0 }
 func withStatus(s TaskStatus) edit  { return func(b *Booking) { b.Task.Status = s } }
 func withReason(reason Reason) edit { return func(b *Booking) { b.Task.Reason = reason } }
-func withKeyOf(s time.Time) edit    { return func(b *Booking) { b.Task.Key = keyFor(s) } }
+func withKeyOf(s time.Time) edit {
+	return func(b *Booking) { b.Task.Key, b.Task.PlannedFor = keyFor(s), s }
+}
 func withoutKey(b *Booking)         { b.Task.Key, b.Task.PlannedFor = "", time.Time{} }
 func at(t Task, edits ...edit) Task { return booked(noon, t, edits...).Task }
 
@@ -113,9 +121,14 @@ func scheduled(s time.Time) Task {
 	}
 }
 
-// state is that same row at another status and reason.
+// state is that same row at another status and reason. What was executed was
+// claimed on time.
 func state(s time.Time, status TaskStatus, reason Reason) Task {
-	return at(scheduled(s), withStatus(status), withReason(reason))
+	t := at(scheduled(s), withStatus(status), withReason(reason))
+	if status == Executed {
+		t.ClaimedAt, t.ExecutedAt = t.DueAt, t.DueAt
+	}
+	return t
 }
 
 // claimed is that same row, claimed at t.

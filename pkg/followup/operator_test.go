@@ -94,7 +94,10 @@ func actCases() []actCase {
 		{"retry: a call that met a fault of the settings", retry, row(Failed, Misconfigured), reopened(RuleOperatorRetry), ""},
 		{"retry: a call without a readable timezone", retry, row(Failed, UnknownTimezone, zoneless), nil, "correct it in LAD"},
 		{"retry: a refused call whose timezone cannot be read by now", retry, row(Failed, Rejected, zoneless), nil, "correct it in LAD"},
-		{"retry: a failure that something else has made a cancellation", retry, row(Cancelled, Rejected), nil, "outside this system"},
+		{"retry: a refused call that LAD has written over as cancelled", retry, row(Cancelled, Rejected), func(b Booking) Decision {
+			b.Task.Status = Failed
+			return reopened(RuleOperatorRetry)(b)
+		}, ""},
 		{"retry: a call that waits for its turn", retry, row(Scheduled, Paced), nil, "VOICE_AGENT_LIMIT"},
 		{"retry: a refused call", retry, row(Failed, Rejected), reopened(RuleOperatorRetry), ""},
 		{"retry: a call that did not start", retry, row(Failed, NotStarted), reopened(RuleOperatorRetry), ""},
@@ -117,7 +120,7 @@ func actCases() []actCase {
 		{"retry: a made call", retry, row(Executed, ""), nil, "has been made"},
 		{"retry: a booking that LAD cancelled", retry, row(Cancelled, BookingCancelled, deleted), nil, "revive it in LAD"},
 		{"retry: one that LAD has revived, and nobody planned yet", retry, row(Cancelled, BookingCancelled), nil, "the next sweep plans its call"},
-		{"retry: a call that somebody else cancelled", retry, row(Cancelled, ""), nil, "outside this system"},
+		{"retry: a call that somebody else cancelled", retry, row(Cancelled, "", byLAD), nil, "outside this system"},
 		{"retry: a refused call that LAD no longer means", retry, row(Failed, Rejected, inStatus("completed")), nil, "revive it in LAD first"},
 		{"retry: a refused call that was made for a later time", retry, row(Failed, Rejected, executedAt(noon)), nil, "for this time has been made"},
 

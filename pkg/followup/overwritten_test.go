@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // LAD's services may write every column of theirs back as they read it before,
@@ -62,32 +64,43 @@ func TestProven(t *testing.T) {
 	}
 }
 
-func TestAnEndThatSomebodyWritesOverIsTakenForAWishToCallAgain(t *testing.T) {
+// A reason of this system has its status, whatever LAD writes. So has a call that
+// waits, but for pending: LAD may ask to have its task made anew.
+func TestProven_status(t *testing.T) {
 	t.Parallel()
-	// The reason says that the attempt had an end, and that nobody was rung.
-	over := claimedAt(noon.Add(-lease - tick))
-	for _, reason := range []Reason{NotStarted, Rejected, Expired, BookingCancelled, ByOperator} { // and so on
-		row := booked(onTime, state(onTime, Pending, reason), over)
-		diff(t, row, arms(RuleArm, noon), standard().Plan(row, noon))
+	later := onTime.Add(hourAhead)
+	for _, lads := range []TaskStatus{"", Pending, Scheduled, Executed, Cancelled, Failed, InProgress} {
+		for reason, own := range statusOf {
+			row := booked(later, state(later, own, reason), withStatus(lads))
+			want := *row
+			want.Task.Status = own
+			if got, kept := standard().Plan(row, noon), standard().Plan(&want, noon); got.Effect == Update && kept.Effect == None {
+				if got.Rule != kept.Rule || got.Next != want.Task {
+					t.Errorf("%q over %s: %+v", lads, reason, got)
+				}
+			} else if diff := cmp.Diff(kept, got); diff != "" {
+				t.Errorf("%q over %s (-want +got):\n%s", lads, reason, diff)
+			}
+		}
+		row := booked(later, scheduled(later), withStatus(lads))
+		want := mended(RuleOnItsWay, Scheduled)
+		switch lads {
+		case "", Pending:
+			want = arms(RuleArm, noon.Add(hourAhead))
+		case Scheduled:
+			want = nothing(RuleOnItsWay)
+		}
+		diff(t, row, want, standard().Plan(row, noon))
 	}
 }
 
-// This system says why a call has failed, and since when it is claimed, so it was
-// LAD that wrote failed or in_progress over a call that waits.
-func TestProven_failed(t *testing.T) {
+// Until this system has taken a row on, LAD's word counts.
+func TestProven_untouched(t *testing.T) {
 	t.Parallel()
-	for _, reason := range []Reason{"", Paced, RateLimited, OutsideHours} {
-		row := booked(onTime.Add(hourAhead), state(onTime.Add(hourAhead), Failed, reason))
-		want := row.Task
-		want.Status = Scheduled
-		diff(t, row, func(Booking) Decision { return Decision{Effect: Update, Rule: RuleOnItsWay, Next: want} }, standard().Plan(row, noon))
+	for _, lads := range []TaskStatus{Executed, Cancelled, Failed} {
+		row := booked(onTime, Task{Status: lads, Key: keyFor(onTime)})
+		diff(t, row, nothing(RuleSettled), standard().Plan(row, noon))
 	}
-	row := booked(onTime.Add(hourAhead), state(onTime.Add(hourAhead), InProgress, ""))
-	want := row.Task
-	want.Status = Scheduled
-	diff(t, row, func(Booking) Decision { return Decision{Effect: Update, Rule: RuleOnItsWay, Next: want} }, standard().Plan(row, noon))
-	lads := booked(onTime, Task{Status: Failed, Key: keyFor(onTime)})
-	diff(t, lads, nothing(RuleSettled), standard().Plan(lads, noon))
 }
 
 func TestWhatWaitsForATaskCarriesNoClaim(t *testing.T) {

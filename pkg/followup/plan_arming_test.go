@@ -2,16 +2,13 @@ package followup
 
 import "time"
 
-// ends are the states that hold while the booking keeps its time: the call was
-// made, refused for good, or stopped.
+// ends are the states without a call that hold while the booking keeps its time.
 func ends() map[string]Task {
 	return map[string]Task{
-		"executed":                      state(onTime, Executed, ""),
 		"rejected":                      state(onTime, Failed, Rejected),
 		"expired":                       state(onTime, Failed, Expired),
 		"failed for an unknown reason":  state(onTime, Failed, "agent_on_fire"),
 		"cancelled by an operator":      state(onTime, Cancelled, ByOperator),
-		"cancelled without a reason":    state(onTime, Cancelled, ""),
 		"cancelled for unknown reasons": state(onTime, Cancelled, "spring_cleaning"),
 	}
 }

@@ -37,7 +37,7 @@ func notLiveCases() []planCase {
 			planCase{"not live (" + word + ") and not started", standard(),
 				booked(onTime, state(onTime, Failed, NotStarted), edit), isCancelled},
 			planCase{"not live (" + word + ") and executed", standard(),
-				booked(onTime, state(onTime, Executed, ""), edit), nothing(RuleNotLive)},
+				booked(onTime, at(state(onTime, Executed, ""), executedAt(noon.Add(-hourAhead))), edit), nothing(RuleNotLive)},
 			planCase{"not live (" + word + ") and rejected", standard(),
 				booked(onTime, state(onTime, Failed, Rejected), edit), nothing(RuleNotLive)},
 			planCase{"not live (" + word + ") and expired", standard(),

@@ -78,7 +78,7 @@ func ignoreCases() []planCase {
 		{"a row that was taken on and became another type is cancelled", standard(),
 			booked(onTime, scheduled(onTime), ofType("meeting")), isCancelled},
 		{"a row that was called and became another type stays", standard(),
-			booked(onTime, state(onTime, Executed, ""), ofType("meeting")), nothing(RuleNotLive)},
+			booked(onTime, state(onTime, Executed, ""), ofType("meeting")), nothing(RuleCalled)},
 		{"a row that was taken on never becomes historic", since,
 			booked(before, at(scheduled(before), dueAt(noon.Add(-grace-tick))), createdAt(before)),
 			arms(RuleArm, noon)},

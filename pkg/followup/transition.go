@@ -28,9 +28,10 @@ func (s sight) markCalled() Decision {
 	return d
 }
 
-// withdraw cancels a call that LAD no longer means, if it is still to be made.
+// withdraw cancels a call that LAD no longer means, if it is still to be made, or
+// waits for a time that can be read: LAD reviving the booking brings either back.
 func (s sight) withdraw() Decision {
-	if !s.b.Task.open() {
+	if t := s.b.Task; !t.open() && !t.is(Failed, UnknownTimezone) {
 		return s.keep(RuleNotLive)
 	}
 	return s.end(RuleNotLive, Cancelled, BookingCancelled)

@@ -77,6 +77,8 @@ func kindsOfRows(r followup.Rules) []kindOfRow {
 	timeless.ClaimedAt, timeless.DueAt = time.Time{}, at
 	lads := followup.Task{Status: followup.Scheduled, DueAt: micro(historic)}
 
+	made := state(followup.Executed, "", now, now)
+	made.ClaimedAt, made.ExecutedAt = made.DueAt, made.DueAt
 	timed := followup.Task{Status: followup.Pending}
 	timedFor := func(at time.Time) followup.Task { return followup.Task{Status: followup.Pending, PlannedFor: at} }
 	is := func(c ...tenantdb.Concern) []tenantdb.Concern { return c }
@@ -116,15 +118,15 @@ func kindsOfRows(r followup.Rules) []kindOfRow {
 		{"LAD's own, historic", old(live(now, lads)), nil},
 		{"LAD's own, historic, cancelled", old(cancelled(live(now, lads))), nil},
 		{"at work", live(now, working), nil},
-		{"at work, moved", live(at, working), nil},
+		{"at work, moved", live(at, working), is(tenantdb.Changed)},
 		{"lease over", live(now, lapsed), is(tenantdb.LeaseOver)},
 		{"lease over, not live", cancelled(live(now, lapsed)), is(tenantdb.LeaseOver)},
 		{"lease over, due later", live(now, early), is(tenantdb.LeaseOver)},
 		{"claimed by nobody", live(now, timeless), is(tenantdb.LeaseOver)},
 		{"held", live(at, state(followup.Failed, followup.OutcomeUnknown, now, now)), nil},
-		{"executed", live(now, state(followup.Executed, "", now, now)), nil},
-		{"executed, moved", live(at, state(followup.Executed, "", now, now)), is(tenantdb.Changed)},
-		{"executed, moved, not live", cancelled(live(at, state(followup.Executed, "", now, now))), nil},
+		{"executed", live(now, made), nil},
+		{"executed, moved", live(at, made), is(tenantdb.Changed)},
+		{"executed, moved, not live", cancelled(live(at, made)), nil},
 		{"executed by LAD, historic", old(live(now, followup.Task{Status: followup.Executed})), nil},
 		{"rejected, moved", live(at, state(followup.Failed, followup.Rejected, now, now)), is(tenantdb.Changed)},
 		{"expired", live(now, state(followup.Failed, followup.Expired, now, now)), nil},
@@ -170,6 +172,8 @@ func TestARowWithoutATaskStatusIsPending(t *testing.T) {
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
 	loosen(t, f, tenantdbtest.TenantB, "task_status")
 	none := map[string]any{"task_status": nil}
+	made := state(followup.Executed, "", now, now)
+	made.ClaimedAt, made.ExecutedAt = made.DueAt, made.DueAt
 	timed := followup.Task{Status: followup.Pending}
 	due := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB, Task: timed, Columns: none})
 	withdrawn := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB, Task: timed, Status: "cancelled", Columns: none})

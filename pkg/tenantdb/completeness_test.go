@@ -91,16 +91,19 @@ func excuse(r followup.Rules, b followup.Booking, d followup.Decision) string {
 		return "it was armed, and then moved to before the start"
 	case d.Rule == followup.RuleCalled && closed && !live:
 		return "it is over on both sides: only what is written of it would change"
-	case d.Effect == followup.Update && d.Rule != followup.RuleLeaseOver && d.Next.ClaimedAt.Equal(b.Task.ClaimedAt) &&
-		(d.Next.Status == followup.Executed || d.Next.Reason == followup.OutcomeUnknown):
-		return "LAD has written over a call that was made or is in doubt: only what is written of it would change"
-	case d.Rule == followup.RuleOnItsWay:
-		return "LAD has written over a call that waits for its task: it is found when that is overdue"
+	case mends(d.Next, b.Task):
+		return "LAD has written over it: only what is written of it would change"
 	case d.Next == b.Task, d.Rule == followup.RuleHistoric:
 		return "only the reading of its time would be stored"
 	default:
 		return ""
 	}
+}
+
+// mends: the two differ only in what LAD knows of a task.
+func mends(next, read followup.Task) bool {
+	next.Status, next.Key = read.Status, read.Key
+	return next == read
 }
 
 func show(b followup.Booking) string {

@@ -18,7 +18,7 @@ import (
 // are a row that was armed once, or else a follow-up that is not historic.
 const waitingSQL = `SELECT checked_at,` + bookingColumns + `
 FROM followup_bookings
-WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND live = @live
+WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status <> 'pending' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND live = @live
 	AND (task_revision > 0 OR booking_kind = ANY (@kinds) AND wanted_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`

@@ -70,14 +70,14 @@ WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) A
 ORDER BY wanted_at, id LIMIT @limit`,
 
 	Overdue: `SELECT checked_at, id FROM followup_bookings
-WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND live
+WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status <> 'pending' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND live
 	AND checked_at < @overdue
 	AND (task_revision > 0 OR wanted_at >= @since OR rough_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
 
 	NotLive: `SELECT checked_at, id FROM followup_bookings
-WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND NOT live
+WHERE tenant_id = @tenant AND (task_status = 'scheduled' OR task_status <> 'pending' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))) AND NOT live
 	AND (task_revision > 0 OR wanted_at >= @since OR rough_at >= @since)
 	AND (checked_at, id) > (@at, @id)
 ORDER BY checked_at, id LIMIT @limit`,
@@ -97,14 +97,13 @@ ORDER BY checked_at, id LIMIT @limit`,
 	// another type was cancelled for that, and is not revived as long as it is one.
 	Changed: `SELECT rough_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND live
-	AND task_status NOT IN ('pending', 'in_progress')
-	AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
+	AND task_status <> 'pending' AND task_reason IS DISTINCT FROM 'outcome_unknown'
 	AND (call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone
-		OR task_status = 'cancelled' AND task_reason = 'booking_cancelled')
+		OR task_reason = 'booking_cancelled')
 	AND rough_at >= @since_roughly
 	AND (wanted_at >= @since OR task_revision > 0 OR call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone)
 	AND (booking_kind = ANY (@kinds) OR task_revision > 0)
-	AND (booking_kind = ANY (@kinds) OR task_status <> 'cancelled' OR task_reason IS DISTINCT FROM 'booking_cancelled')
+	AND (booking_kind = ANY (@kinds) OR task_reason IS DISTINCT FROM 'booking_cancelled')
 	AND (rough_at, id) > (@at, @id)
 ORDER BY rough_at, id LIMIT @limit`,
 
@@ -119,7 +118,7 @@ ORDER BY 1, 2 LIMIT @limit`,
 const rereadSQL = `SELECT rough_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND call_at_rule IS NOT NULL
 	AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL
-		OR task_status = 'failed' AND task_reason IN ('not_started', 'unknown_timezone'))
+		OR task_reason IN ('not_started', 'unknown_timezone'))
 	AND (booking_kind = ANY (@kinds) OR task_revision > 0)
 	AND (rough_at, id) > (@at, @id)`
 

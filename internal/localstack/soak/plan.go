@@ -143,8 +143,7 @@ func (p plan) booking(i int) spec {
 		s.agent, s.end = &m.Behaviour, m.end
 	}
 	s.writtenAt = between(dice, minWriteBack, maxWriteBack)
-	// An end without a call that is written over is a wish to call after all.
-	s.writeBack = dice.Float64() < writeBackShare && s.end != rejected
+	s.writeBack = dice.Float64() < writeBackShare
 	if hold := between(dice, minLock, maxLock); dice.Float64() < lockShare {
 		s.locked = hold
 	}

@@ -73,7 +73,7 @@ func (r *run) open(ctx context.Context) error {
 		// One by one, so that each can be answered from one of the sweep's indexes.
 		for _, open := range []string{
 			`task_status = 'pending' OR task_status IS NULL`,
-			`task_status = 'scheduled' OR task_status = 'failed' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))`,
+			`task_status = 'scheduled' OR task_status <> 'pending' AND (task_reason = 'not_started' OR task_revision > 0 AND claimed_at IS NULL AND (task_reason IS NULL OR task_reason IN ('paced', 'rate_limited', 'outside_hours')))`,
 			`task_status = 'in_progress'`,
 		} {
 			counts = append(counts, `SELECT count(*), count(*) FILTER (WHERE task_status <> 'in_progress' AND `+dueSQL+` < now() - interval '3 s')
