@@ -99,7 +99,7 @@ func TestPace_cost(t *testing.T) {
 		UPDATE lead_bookings SET task_status = 'scheduled' WHERE mod(extract(minute FROM scheduled_at)::int, 2) = 0; ANALYZE lead_bookings`)
 	for statement, index := range map[string]string{
 		"SELECT tenant_id, claimed_at FROM lead_bookings WHERE claimed_at >= '2026-06-02'": "followup_claimed_idx",
-		`SELECT tenant_id, max(task_scheduled_at) FROM lead_bookings WHERE task_status = 'scheduled' AND task_reason IN ('paced', 'rate_limited')
+		`SELECT tenant_id, max(task_scheduled_at) FROM lead_bookings WHERE task_reason IN ('paced', 'rate_limited')
 			AND task_scheduled_at > now() - interval '1 minute' GROUP BY tenant_id, task_reason`: "followup_paced_idx",
 	} {
 		var used string

@@ -155,10 +155,10 @@ func plans(t *testing.T, conn *pgx.Conn) string {
 		"task_status = 'pending' AND (call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone) AND booking_kind = 'followup' AND rough_at < now()",
 		"task_status = 'scheduled' AND live AND checked_at < now()",
 		"task_status = 'in_progress' AND checked_at < now()",
-		`live AND task_status NOT IN ('pending', 'in_progress') AND (task_status <> 'failed' OR task_reason IS DISTINCT FROM 'outcome_unknown')
-			AND ((call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone) OR task_status = 'cancelled' AND task_reason = 'booking_cancelled') AND rough_at < now()`,
+		`live AND task_status <> 'pending' AND task_reason IS DISTINCT FROM 'outcome_unknown'
+			AND ((call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone) OR task_reason = 'booking_cancelled') AND rough_at < now()`,
 		`call_at_rule IS NOT NULL AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL
-			OR task_status = 'failed' AND task_reason IN ('not_started', 'unknown_timezone')) AND call_at_rule < 3`,
+			OR task_reason IN ('not_started', 'unknown_timezone')) AND call_at_rule < 3`,
 		"lead_id = '" + ada + "' AND claimed_at > now()",
 	} {
 		found, err := conn.Query(t.Context(), "EXPLAIN (COSTS OFF) SELECT id FROM followup_bookings WHERE tenant_id = '"+tenantA+"' AND "+where)

@@ -172,8 +172,6 @@ func TestARowWithoutATaskStatusIsPending(t *testing.T) {
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
 	loosen(t, f, tenantdbtest.TenantB, "task_status")
 	none := map[string]any{"task_status": nil}
-	made := state(followup.Executed, "", now, now)
-	made.ClaimedAt, made.ExecutedAt = made.DueAt, made.DueAt
 	timed := followup.Task{Status: followup.Pending}
 	due := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB, Task: timed, Columns: none})
 	withdrawn := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB, Task: timed, Status: "cancelled", Columns: none})

@@ -80,19 +80,21 @@ WHERE planned_for IS NOT NULL OR isfinite(scheduled_at) AND mod(hashtext(id::tex
 // excuse says why the sweep need not look at a row that Plan would change, or
 // "". Each is a row that its event still brings to Plan.
 func excuse(r followup.Rules, b followup.Booking, d followup.Decision) string {
-	closed := b.Task.Status == followup.Executed || b.Task.Status == followup.Cancelled ||
-		b.Task.Status == followup.Failed && b.Task.Reason != followup.NotStarted
-	live := slices.Contains([]followup.BookingStatus{"pending", "scheduled", "confirmed"}, b.Status) && !b.Deleted && !b.ScheduledAt.IsZero()
+	ended := b.Task.Reason != "" && b.Task.Reason != followup.NotStarted
+	made := !b.Task.ClaimedAt.IsZero() && b.Task.ClaimedAt.Equal(b.Task.ExecutedAt)
+	closed := ended || made || b.Task.Status == followup.Executed || b.Task.Status == followup.Cancelled || b.Task.Status == followup.Failed && b.Task.Reason == ""
 	armed := b.Task.Revision > 0
 	switch {
 	case armed && !slices.Contains(r.Kinds(), followup.Kind(b.Type)):
 		return "its type was changed after it had been armed"
 	case armed && b.ScheduledAt.Before(r.ActiveSince) && b.CreatedAt.Before(r.ActiveSince):
 		return "it was armed, and then moved to before the start"
-	case d.Rule == followup.RuleCalled && closed && !live:
-		return "it is over on both sides: only what is written of it would change"
+	case d.Rule == followup.RuleCalled && closed, d.Rule == followup.RuleSettled && ended:
+		return "it is over: only what is written of it would change"
 	case mends(d.Next, b.Task):
 		return "LAD has written over it: only what is written of it would change"
+	case d.Rule == followup.RuleBeyond && b.Task.Status == followup.Pending:
+		return "LAD has written pending over an end: it is found inside the horizon"
 	case d.Next == b.Task, d.Rule == followup.RuleHistoric:
 		return "only the reading of its time would be stored"
 	default:

@@ -45,8 +45,8 @@ func TestTheBookingsThatCountOnATaskAreFoundLiveOrNot(t *testing.T) {
 		}
 		for _, row := range []tenantdbtest.Row{
 			{},
-			{Task: followup.Task{Status: followup.InProgress, Revision: 1}},
-			{Task: followup.Task{Status: followup.Executed, Revision: 1}},
+			{Task: followup.Task{Status: followup.InProgress, Revision: 1, ClaimedAt: past}},
+			{Task: followup.Task{Status: followup.Executed, Revision: 1, ClaimedAt: past, ExecutedAt: past}},
 			{Task: followup.Task{Status: followup.Failed, Reason: followup.OutcomeUnknown, Revision: 1}},
 			{Task: followup.Task{Status: followup.Scheduled, Name: "lad's"}, Type: "meeting"},
 			{Task: followup.Task{Status: followup.Scheduled, Name: "lad's"}, ScheduledAt: past, CreatedAt: past},
