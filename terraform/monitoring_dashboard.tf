@@ -24,7 +24,8 @@ locals {
     ] },
     { title = "Outcomes by reason", plots = [merge(local.bars, { filter = local.series.outcomes, by = ["metric.label.task_status", "metric.label.task_reason"] })] },
     { title = "Unknown outcomes", plots = [merge(local.bars, { filter = local.unknown, by = ["metric.label.tenant_id"] })] },
-    { title = "Overdue calls, found by the sweep", plots = [merge(local.bars, { filter = local.series.overdue, by = ["metric.label.tenant_id"] })] },
+    { title = "Overdue calls whose tasks were gone", plots = [merge(local.bars, { filter = local.series.overdue, by = ["metric.label.tenant_id"] })] },
+    { title = "Overdue calls whose tasks still wait, by whether dialling is paused", plots = [merge(local.bars, { filter = local.series.late, by = ["metric.label.paused"] })] },
     { title = "Queue depth, tasks of the coming days included", plots = [{ filter = local.depth, aligner = "ALIGN_MEAN", legend = "tasks" }] },
     { title = "Attempts that a call took", plots = [
       for p in ["50", "95", "99"] : { filter = "${local.series.attempts} AND metric.labels.outcome=\"accepted\"", reducer = "REDUCE_PERCENTILE_${p}", legend = "p${p}" }

@@ -57,9 +57,15 @@ locals {
       filter = "${local.logged_by_both} AND (jsonPayload.event=\"call_finished\" OR jsonPayload.event=\"task_settled\" OR jsonPayload.event=\"booking_planned\") AND (jsonPayload.task_status=\"executed\" OR jsonPayload.task_status=\"failed\" OR jsonPayload.task_status=\"cancelled\")"
       labels = merge(local.by_tenant, { task_status = "EXTRACT(jsonPayload.task_status)", task_reason = "EXTRACT(jsonPayload.task_reason)" })
     }
+    late = {
+      # Found by each sweep for as long as it waits: the queue is slow, or dialling is paused.
+      title  = "overdue calls whose tasks still wait"
+      filter = "${local.logged_by.schedule} AND jsonPayload.event=\"booking_late\""
+      labels = merge(local.by_tenant, { paused = "EXTRACT(jsonPayload.paused)" })
+    }
     overdue = {
       # Mended or not. One that stays overdue is found once in each grace.
-      title  = "calls that the sweep has found overdue"
+      title  = "overdue calls whose tasks were gone"
       filter = "${local.logged_by.schedule} AND jsonPayload.concern=\"overdue\" AND (jsonPayload.event=\"booking_planned\" OR jsonPayload.event=\"sweep_booking_failed\")"
       labels = local.by_tenant
     }

@@ -41,7 +41,9 @@ DUE → DIAL is from the moment a call was due (its time less FOLLOWUP_LEAD_TIME
 or when it was booked, if that was later) to the claim after which it was
 dialled; a call that was tried several times counts with its last attempt.
 ON TIME is the share dialled within --within, of those that were dialled or
-should have been by now (MISSED). WAITING have a later slot, under VOICE_AGENT_LIMIT
+should have been by now (MISSED). Of these LATE still wait for their call, in the
+queue, for a sweep, or because dialling is paused; drift tells whose task is gone.
+WAITING have a later slot, under VOICE_AGENT_LIMIT
 or outside business hours; NOT CALLED have ended without a call, for a reason of
 their own, which OUTCOMES names. Neither counts as missed. A booking that LAD moved
 to an earlier time after its call counts by its new time.
@@ -72,6 +74,8 @@ type tenantReport struct {
 	Dialled   int     `json:"dialled"`
 	OnTime    int     `json:"onTime"`
 	Missed    int     `json:"missed"`
+	Late      int     `json:"late"`
+	Paused    bool    `json:"paused"` // dialling is, for this tenant
 	Waiting   int     `json:"waiting"`
 	NotCalled int     `json:"notCalled"`
 	Percent   *int    `json:"onTimePercent"` // null if there was nothing to be on time for
@@ -141,7 +145,7 @@ func (f *reportFlags) report(ctx context.Context, env *environment, tenant uuid.
 	if err != nil {
 		return tenantReport{}, err
 	}
-	r := tenantReport{TenantID: tenant.String(), Due: db.Due, Dialled: db.Dialled, OnTime: db.OnTime, Missed: db.Missed, Waiting: db.Waiting, NotCalled: db.NotCalled,
+	r := tenantReport{TenantID: tenant.String(), Due: db.Due, Dialled: db.Dialled, OnTime: db.OnTime, Missed: db.Missed, Late: db.Late, Paused: env.Rules.Paused.Covers(tenant), Waiting: db.Waiting, NotCalled: db.NotCalled,
 		Outcomes: make([]outcomeCount, 0, len(db.Outcomes))}
 	if expected := db.Dialled + db.Missed; expected > 0 {
 		percent := 100 * db.OnTime / expected // rounded down: 100 % is all of them
@@ -222,7 +226,7 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 }
 
 func (f *reportFlags) print(w io.Writer, reports []tenantReport) error {
-	header := []string{"TENANT", "DUE", "DIALLED", "ON TIME", "MISSED", "WAITING", "NOT CALLED", "DUE → DIAL p50", "p95", "p99"}
+	header := []string{"TENANT", "DUE", "DIALLED", "ON TIME", "MISSED", "LATE", "WAITING", "NOT CALLED", "DUE → DIAL p50", "p95", "p99"}
 	if f.logFile != "" {
 		header = append(header, "INSERT → ENQUEUE p50", "p95", "p99")
 	}
@@ -233,7 +237,11 @@ func (f *reportFlags) print(w io.Writer, reports []tenantReport) error {
 		if r.Percent != nil {
 			onTime = strconv.Itoa(*r.Percent) + " %"
 		}
-		row := []string{r.TenantID, strconv.Itoa(r.Due), strconv.Itoa(r.Dialled), onTime, strconv.Itoa(r.Missed), strconv.Itoa(r.Waiting), strconv.Itoa(r.NotCalled)}
+		late := strconv.Itoa(r.Late)
+		if r.Paused {
+			late += " (paused)"
+		}
+		row := []string{r.TenantID, strconv.Itoa(r.Due), strconv.Itoa(r.Dialled), onTime, strconv.Itoa(r.Missed), late, strconv.Itoa(r.Waiting), strconv.Itoa(r.NotCalled)}
 		row = append(row, r.DialLag.cells()...)
 		if f.logFile != "" {
 			row = append(row, r.Enqueue.cells()...)

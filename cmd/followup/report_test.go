@@ -32,7 +32,7 @@ func TestAReportSaysHowPunctualTheCallsWereAndHowTheyEnded(t *testing.T) {
 	d.Insert(functiontest.Seed{At: due, Task: followup.Task{Status: followup.Cancelled, Reason: followup.LeadDeleted, Revision: 1}})
 
 	d.run("report", "--tenant", tenantA()).want(0,
-		"DUE → DIAL p50", tenantA()+"  5    3        50 %     1       0        1           2s              1m30s  1m30s  3 executed, 1 cancelled/lead_deleted, 1 failed/expired",
+		"DUE → DIAL p50", tenantA()+"  5    3        50 %     1       0     0        1           2s              1m30s  1m30s  3 executed, 1 cancelled/lead_deleted, 1 failed/expired",
 		"due in the last 24h; on time: dialled within 1m", "insert → enqueue is left out")
 	d.run("report", "--tenant", tenantA(), "--within", "2m", "--since", "40h").want(0, "6    4        80 %")
 	d.run("report", "--tenant", tenantB()).want(0, tenantB()+"  0    0        -")

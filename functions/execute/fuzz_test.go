@@ -56,6 +56,10 @@ func (a *absent) CreateScheduledHTTPTask(context.Context, followup.Booking, foll
 	panic("a task was created for a booking that is not there")
 }
 
+func (a *absent) Waits(context.Context, followup.Task) (bool, error) {
+	panic("a task was looked for, of a booking that is not there")
+}
+
 func (a *absent) Delete(context.Context, string) error { return nil }
 
 // handler lets everybody in to a.

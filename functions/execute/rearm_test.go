@@ -29,6 +29,10 @@ func (failingQueue) CreateScheduledHTTPTask(context.Context, followup.Booking, f
 	return "", errors.New("the queue is away")
 }
 
+func (failingQueue) Waits(context.Context, followup.Task) (bool, error) {
+	return false, errors.New("the queue is away")
+}
+
 func (failingQueue) Delete(context.Context, string) error { return errors.New("the queue is away") }
 
 func TestAnEarlyTaskThatCannotBePutOffComesAgain(t *testing.T) {

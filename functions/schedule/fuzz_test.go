@@ -56,6 +56,11 @@ func (e *empty) CreateScheduledHTTPTask(context.Context, followup.Booking, follo
 	return "", nil
 }
 
+func (e *empty) Waits(context.Context, followup.Task) (bool, error) {
+	e.called = "Waits"
+	return false, nil
+}
+
 func (e *empty) Delete(context.Context, string) error { e.called = "Delete"; return nil }
 
 // handled is what became of a request.

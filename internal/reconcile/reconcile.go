@@ -31,6 +31,9 @@ type Queue interface {
 	// CreateScheduledHTTPTask creates the task of next. With tasks.ErrNameUsed, the
 	// next revision is to be tried.
 	CreateScheduledHTTPTask(ctx context.Context, b followup.Booking, next followup.Task) (name string, err error)
+	// Waits reports whether the task of a row is still on the queue. With
+	// tasks.ErrDenied nobody knows.
+	Waits(ctx context.Context, task followup.Task) (bool, error)
 	Delete(ctx context.Context, name string) error
 }
 
@@ -64,6 +67,15 @@ func (r *Reconciler) Booking(ctx context.Context, ref followup.Ref) (followup.De
 			return followup.Decision{}, err
 		}
 		d := r.rules.Plan(b, now)
+		if d.Rule == followup.RuleOverdue && d.Effect == followup.Arm {
+			waits, err := r.waits(ctx, *b, d)
+			if err != nil {
+				return followup.Decision{}, err
+			}
+			if waits {
+				return followup.Decision{Effect: followup.None, Rule: followup.RuleOverdue}, nil
+			}
+		}
 		if d.Effect == followup.None {
 			r.log.InfoContext(ctx, "nothing to change", append(attrs(ref, d), "event", "booking_unchanged")...)
 			return d, nil
@@ -75,6 +87,22 @@ func (r *Reconciler) Booking(ctx context.Context, ref followup.Ref) (followup.De
 		r.log.InfoContext(ctx, "the row moved while it was planned; planning again", append(attrs(ref, d), "event", "booking_moved")...)
 	}
 	return followup.Decision{}, fmt.Errorf("plan booking %s: the row moved %d times", ref, rounds)
+}
+
+// waits reports whether the task of an overdue row is only late: the queue is slow
+// or paused, or dialling is paused. A task more would cost the others their turn.
+func (r *Reconciler) waits(ctx context.Context, b followup.Booking, d followup.Decision) (bool, error) {
+	task := b.Task
+	task.Key = d.Next.Key // LAD may have written over it
+	waits, err := r.queue.Waits(ctx, task)
+	if err != nil && !errors.Is(err, tasks.ErrDenied) {
+		return false, fmt.Errorf("plan booking %s: %w", b.Ref, err)
+	}
+	if waits {
+		r.log.InfoContext(ctx, "the call is late, and its task still waits", append(attrs(b.Ref, d), "event", "booking_late",
+			"due_at", b.Task.DueAt, "paused", r.rules.Paused.Covers(b.TenantID))...)
+	}
+	return waits, nil
 }
 
 // CarryOut does what an Arm or Update decision about b asks for, and reports

@@ -32,6 +32,7 @@ type world struct {
 	updateFails  error
 	createFails  error
 	deleteFails  error
+	waitsFails   error
 }
 
 func newWorld(t *testing.T) *world {
@@ -74,6 +75,14 @@ func (w *world) CreateScheduledHTTPTask(ctx context.Context, b followup.Booking,
 		return "", w.createFails
 	}
 	return w.queue.Client.CreateScheduledHTTPTask(ctx, b, next)
+}
+
+func (w *world) Waits(ctx context.Context, task followup.Task) (bool, error) {
+	w.step("look")
+	if w.waitsFails != nil {
+		return false, w.waitsFails
+	}
+	return w.queue.Client.Waits(ctx, task)
 }
 
 func (w *world) Delete(ctx context.Context, name string) error {
@@ -313,7 +322,7 @@ func TestDuplicate(t *testing.T) {
 	if row := w.Row(second.Ref).Task; row != second.Task {
 		t.Errorf("the other booking's row is %+v", row)
 	}
-	if got := w.taken(); got != "read create update update delete" || len(w.queue.List()) != 0 {
+	if got := w.taken(); got != "read look create update update delete" || len(w.queue.List()) != 0 {
 		t.Errorf("%d tasks are left after %s", len(w.queue.List()), got)
 	}
 	lines := w.log.Events("booking_planned")

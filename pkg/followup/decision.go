@@ -52,6 +52,7 @@ const (
 	RuleNotLive     Rule = "not_live"       // LAD no longer means the booking
 	RuleSettled     Rule = "settled"        // an end that holds for this time
 	RuleOnItsWay    Rule = "on_its_way"     // its task is on the way
+	RuleOverdue     Rule = "overdue"        // its task should have come by now
 	RuleExpired     Rule = "expired"        // too late to ring
 	RuleBeyond      Rule = "beyond_horizon" // too far ahead for a task
 	RuleArm         Rule = "arm"            // it needs a task
@@ -185,6 +186,12 @@ func (s sight) leaseOver() bool {
 
 // unfinished: whoever claimed the row has not said what came of it.
 func (s sight) unfinished() bool { return s.b.Task.Status == InProgress }
+
+// planned: this system has made, or is about to make, a task for the row's time.
+func (s sight) planned() bool {
+	t := s.b.Task
+	return (t.Status == Scheduled || t.is(Failed, NotStarted)) && s.same()
+}
 
 // overdue: the task should have fired, or come again, by now.
 func (s sight) overdue() bool {

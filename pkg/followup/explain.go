@@ -68,6 +68,7 @@ var questions = map[Rule]string{
 	RuleNotLive:    "Does LAD no longer mean it (status, deletion, time, type)?",
 	RuleSettled:    "Has it an end that holds for its present time?",
 	RuleOnItsWay:   "Is its task on the way, and not overdue?",
+	RuleOverdue:    "Should its task have come by now?",
 	RuleExpired:    "Is it past FOLLOWUP_MAX_LATENESS?",
 	RuleBeyond:     "Is it beyond FOLLOWUP_HORIZON?",
 	RuleArm:        "Does it need a task?",

@@ -33,7 +33,7 @@ type line struct {
 	answer func(sight) Decision
 }
 
-// planTable ends in arm: what no line settles is new, moved, revived or overdue.
+// planTable ends in arm: what no line settles is new, moved or revived.
 var planTable = []line{
 	{RuleNoFollowUp,
 		func(s sight) bool { return s.untouched() && !s.rules.isFollowUp(s.b) },
@@ -65,7 +65,10 @@ var planTable = []line{
 		func(s sight) Decision { return s.keep(RuleSettled) }},
 	{RuleOnItsWay,
 		func(s sight) bool {
-			return (s.b.Task.Status == Scheduled || s.b.Task.is(Failed, NotStarted)) && s.same() && !s.overdue()
+			return s.planned() && !s.overdue()
 		},
 		func(s sight) Decision { return s.keep(RuleOnItsWay) }},
+	// Whoever carries this out asks first whether the task is still there.
+	{RuleOverdue, sight.planned,
+		func(s sight) Decision { return s.arm(RuleOverdue) }},
 }

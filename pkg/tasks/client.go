@@ -135,6 +135,24 @@ func (c *Client) CreateScheduledHTTPTask(ctx context.Context, b followup.Booking
 	}
 }
 
+// Waits reports whether the task of a row is still on the queue: it is not due yet,
+// waits for its turn or for its next attempt, or is being carried out. It takes the
+// permission cloudtasks.tasks.get; without it the error is ErrDenied.
+func (c *Client) Waits(ctx context.Context, task followup.Task) (bool, error) {
+	name := c.config.TaskPath(followup.TaskID(task.Key, task.Revision))
+	ctx, cancel := context.WithTimeout(ctx, c.budget)
+	defer cancel()
+	_, err := c.api.GetTask(ctx, &cloudtaskspb.GetTaskRequest{Name: name}, retryingBriefly())
+	switch {
+	case err == nil:
+		return true, nil
+	case status.Code(err) == codes.NotFound:
+		return false, nil
+	default:
+		return false, fmt.Errorf("look for task %s: %w", name, classify(err))
+	}
+}
+
 // gone reports whether Cloud Tasks says that it does not have a task.
 func (c *Client) gone(ctx context.Context, name string) bool {
 	_, err := c.api.GetTask(ctx, &cloudtaskspb.GetTaskRequest{Name: name}, retryingBriefly())

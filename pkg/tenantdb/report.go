@@ -19,6 +19,7 @@ type Report struct {
 	Dialled int // of these, were dialled, whatever came of it
 	OnTime  int // of these, were dialled in time
 	Missed  int // should have been dialled by now, and were not
+	Late    int // of these, still wait for their call; the others have expired
 	// Waiting have a later slot: under the voice service's limit, or outside business
 	// hours. NotCalled have ended without a call, for a reason of their own. Neither
 	// is missed.
@@ -67,6 +68,7 @@ WITH timed AS (
 SELECT GROUPING(status) = 1, COALESCE(status, ''), COALESCE(reason, ''), count(*), count(lag),
 	count(*) FILTER (WHERE lag <= @tolerance::interval),
 	count(*) FILTER (WHERE owed AND late),
+	count(*) FILTER (WHERE owed AND late AND reason <> 'expired'),
 	count(*) FILTER (WHERE owed AND NOT late AND reason IN ('paced', 'rate_limited', 'outside_hours', 'not_started')),
 	count(*) FILTER (WHERE lag IS NULL AND NOT owed AND status IN ('cancelled', 'failed')),
 	percentile_disc(ARRAY[0.5, 0.95, 0.99, 1]) WITHIN GROUP (ORDER BY lag)
@@ -93,7 +95,7 @@ func (db *DB) Report(ctx context.Context, tenant uuid.UUID, rules followup.Rules
 		var o Outcome
 		var r Report
 		var lags []*time.Duration
-		_, err = pgx.ForEachRow(rows, []any{&total, &o.Status, &o.Reason, &o.Count, &r.Dialled, &r.OnTime, &r.Missed, &r.Waiting, &r.NotCalled, &lags}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&total, &o.Status, &o.Reason, &o.Count, &r.Dialled, &r.OnTime, &r.Missed, &r.Late, &r.Waiting, &r.NotCalled, &lags}, func() error {
 			if !total {
 				report.Outcomes = append(report.Outcomes, o)
 				return nil

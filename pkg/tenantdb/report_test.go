@@ -68,7 +68,7 @@ func TestAReportCountsWhatWasDueInTheWindowAndHowItFared(t *testing.T) {
 			f.Insert(t, row)
 		}
 		want := tenantdb.Report{
-			Due: 13, Dialled: 4, OnTime: 3, Missed: 3, Waiting: 2, NotCalled: 3,
+			Due: 13, Dialled: 4, OnTime: 3, Missed: 3, Late: 2, Waiting: 2, NotCalled: 3,
 			Lag: tenantdb.Percentiles{P50: 3 * time.Second, P95: 2 * time.Minute, P99: 2 * time.Minute, Max: 2 * time.Minute},
 			Outcomes: []tenantdb.Outcome{
 				{Status: followup.Cancelled, Reason: followup.ByOperator, Count: 1},
