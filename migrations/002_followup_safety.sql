@@ -97,7 +97,7 @@ BEGIN
         ALTER TABLE lead_bookings ADD CONSTRAINT followup_task_reason_check CHECK (task_reason IN (
             'not_started', 'rejected', 'outcome_unknown', 'expired', 'booking_cancelled', 'by_operator',
             'lead_deleted', 'lead_archived', 'do_not_call', 'duplicate', 'call_limit', 'unknown_timezone',
-            'dispatch_failed', 'misconfigured', 'paced', 'rate_limited', 'outside_hours')) NOT VALID;
+            'backdated', 'misconfigured', 'paced', 'rate_limited', 'outside_hours')) NOT VALID;
     END IF;
 END
 $followup$;

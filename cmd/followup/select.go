@@ -20,7 +20,7 @@ var (
 	allStatuses = []followup.TaskStatus{
 		followup.Pending, followup.Scheduled, followup.InProgress, followup.Executed, followup.Cancelled, followup.Failed}
 	allReasons = []followup.Reason{
-		followup.NotStarted, followup.Rejected, followup.OutcomeUnknown, followup.Expired, followup.UnknownTimezone, followup.Misconfigured,
+		followup.NotStarted, followup.Rejected, followup.OutcomeUnknown, followup.Expired, followup.Backdated, followup.UnknownTimezone, followup.Misconfigured,
 		followup.BookingCancelled, followup.ByOperator, followup.LeadDeleted, followup.LeadArchived, followup.DoNotCall, followup.Duplicate, followup.CallLimit,
 		followup.Paced, followup.RateLimited, followup.OutsideHours}
 )

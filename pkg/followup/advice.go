@@ -68,6 +68,8 @@ func adviceAtTheEnd(t Task) string {
 		return "the voice service refused the credentials, or the tenant lacks the feature: correct that, then retry it"
 	case t.is(Failed, UnknownTimezone):
 		return noZone
+	case t.is(Failed, Backdated):
+		return "it was booked for a time that had long passed: retry it if it should be called all the same, or move the booking to a new time"
 	case t.is(Failed, Expired):
 		return tooLate
 	case t.Status == Executed:

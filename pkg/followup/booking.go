@@ -120,6 +120,7 @@ const (
 	Duplicate    Reason = "duplicate"     // cancelled: another booking rings this lead for this minute
 	CallLimit    Reason = "call_limit"    // cancelled: the lead has had FOLLOWUP_MAX_CALLS_PER_LEAD
 
+	Backdated       Reason = "backdated"        // failed: booked for a time further back than FOLLOWUP_MAX_BACKDATE
 	UnknownTimezone Reason = "unknown_timezone" // failed: the booking's timezone cannot be read
 	Misconfigured   Reason = "misconfigured"    // failed: a credential was refused, or the tenant lacks the feature
 

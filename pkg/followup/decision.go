@@ -54,6 +54,7 @@ const (
 	RuleOnItsWay    Rule = "on_its_way"     // its task is on the way
 	RuleOverdue     Rule = "overdue"        // its task should have come by now
 	RuleExpired     Rule = "expired"        // too late to ring
+	RuleBackdated   Rule = "backdated"      // booked for a time that was long over
 	RuleBeyond      Rule = "beyond_horizon" // too far ahead for a task
 	RuleArm         Rule = "arm"            // it needs a task
 	RuleOtherCall   Rule = "other_call"     // the task is for another time
@@ -125,7 +126,7 @@ func (b Booking) proven() Task {
 // statusOf is the status that goes with a reason.
 var statusOf = map[Reason]TaskStatus{
 	NotStarted: Failed, Rejected: Failed, OutcomeUnknown: Failed, Expired: Failed,
-	UnknownTimezone: Failed, Misconfigured: Failed,
+	UnknownTimezone: Failed, Misconfigured: Failed, Backdated: Failed,
 	BookingCancelled: Cancelled, ByOperator: Cancelled, LeadDeleted: Cancelled, LeadArchived: Cancelled,
 	DoNotCall: Cancelled, Duplicate: Cancelled, CallLimit: Cancelled,
 	Paced: Scheduled, RateLimited: Scheduled, OutsideHours: Scheduled,
@@ -201,6 +202,16 @@ func (s sight) overdue() bool {
 // late: the promise is too old to keep.
 func (s sight) late() bool {
 	return s.now.After(later(s.b.ScheduledAt, s.b.CreatedAt).Add(s.rules.MaxLateness))
+}
+
+// backdated: when the booking was made, or is first seen, if its created_at is
+// ahead of the clock, its time had long passed.
+func (s sight) backdated() bool {
+	made := s.b.CreatedAt
+	if made.After(s.now) {
+		made = s.now
+	}
+	return s.rules.MaxBackdate > 0 && s.untouched() && made.Sub(s.b.ScheduledAt) > s.rules.MaxBackdate
 }
 
 func (s sight) beyondHorizon() bool {

@@ -70,6 +70,7 @@ var questions = map[Rule]string{
 	RuleOnItsWay:   "Is its task on the way, and not overdue?",
 	RuleOverdue:    "Should its task have come by now?",
 	RuleExpired:    "Is it past FOLLOWUP_MAX_LATENESS?",
+	RuleBackdated:  "Was it booked for a time further back than FOLLOWUP_MAX_BACKDATE?",
 	RuleBeyond:     "Is it beyond FOLLOWUP_HORIZON?",
 	RuleArm:        "Does it need a task?",
 	RuleOtherCall:  "Is the task for another time than the booking's?",

@@ -37,9 +37,9 @@ func TestAnExplanationListsTheRulesInTheirOrderUpToTheOneThatFits(t *testing.T) 
 		"a call on its way": {plan(booked(onTime, scheduled(onTime))),
 			asked(append(slices.Clone(upToLive), RuleSettled), RuleOnItsWay), RuleOnItsWay},
 		"a new booking": {plan(booked(onTime, fresh())),
-			asked(append(slices.Clone(upToLive), RuleSettled, RuleOnItsWay, RuleExpired, RuleBeyond), RuleArm), RuleArm},
+			asked(append(slices.Clone(upToLive), RuleSettled, RuleOnItsWay, RuleOverdue, RuleExpired, RuleBackdated, RuleBeyond), RuleArm), RuleArm},
 		"one far ahead": {plan(booked(noon.Add(2*horizon), fresh())),
-			asked(append(slices.Clone(upToLive), RuleSettled, RuleOnItsWay, RuleExpired), RuleBeyond), RuleBeyond},
+			asked(append(slices.Clone(upToLive), RuleSettled, RuleOnItsWay, RuleOverdue, RuleExpired, RuleBackdated), RuleBeyond), RuleBeyond},
 		// Two lines of the table are one rule; the first fits.
 		"a foreign cancel": {plan(booked(onTime, Task{Status: Cancelled})),
 			asked(upToLive, RuleSettled), RuleSettled},

@@ -52,7 +52,7 @@ func (r Rules) Retry(b Booking, now time.Time) (Decision, error) {
 func (t Task) retryable() bool {
 	switch t.Status {
 	case Failed:
-		return slices.Contains([]Reason{NotStarted, Rejected, Misconfigured}, t.Reason)
+		return slices.Contains([]Reason{NotStarted, Rejected, Misconfigured, Backdated}, t.Reason)
 	case Cancelled:
 		return slices.Contains([]Reason{ByOperator, LeadDeleted, LeadArchived, DoNotCall, Duplicate, CallLimit}, t.Reason)
 	default:

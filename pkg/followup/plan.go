@@ -23,6 +23,10 @@ func (r Rules) plan(b *Booking, now time.Time, asked func(Rule, bool)) Decision 
 			return s.refresh(l.answer(s))
 		}
 	}
+	if s.ask(RuleOverdue, s.planned()) {
+		// Whoever carries this out asks first whether the task is still there.
+		return s.refresh(s.arm(RuleOverdue))
+	}
 	return s.refresh(s.arm(RuleArm))
 }
 
@@ -33,7 +37,7 @@ type line struct {
 	answer func(sight) Decision
 }
 
-// planTable ends in arm: what no line settles is new, moved or revived.
+// planTable ends in arm: what no line settles is new, moved, revived or overdue.
 var planTable = []line{
 	{RuleNoFollowUp,
 		func(s sight) bool { return s.untouched() && !s.rules.isFollowUp(s.b) },
@@ -68,7 +72,4 @@ var planTable = []line{
 			return s.planned() && !s.overdue()
 		},
 		func(s sight) Decision { return s.keep(RuleOnItsWay) }},
-	// Whoever carries this out asks first whether the task is still there.
-	{RuleOverdue, sight.planned,
-		func(s sight) Decision { return s.arm(RuleOverdue) }},
 }

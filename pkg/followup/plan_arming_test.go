@@ -53,11 +53,11 @@ func onItsWayCases() []planCase {
 	tried := state(hour, Failed, NotStarted)
 	cases := []planCase{
 		{"scheduled by LAD itself without a time is armed", standard(),
-			booked(onTime, Task{Status: Scheduled, Key: keyFor(onTime)}), arms(RuleArm, noon)},
+			booked(onTime, Task{Status: Scheduled, Key: keyFor(onTime)}), arms(RuleOverdue, noon)},
 		{"not started: the grace counts from the last claim", standard(),
 			booked(hour, tried, dueAt(long), claimedAt(edge)), nothing(RuleOnItsWay)},
 		{"not started: its task is overdue since the last claim", standard(),
-			booked(hour, tried, dueAt(long), claimedAt(gone)), arms(RuleArm, noon.Add(time.Hour))},
+			booked(hour, tried, dueAt(long), claimedAt(gone)), arms(RuleOverdue, noon.Add(time.Hour))},
 		{"not started: an old claim does not shorten the grace", standard(),
 			booked(hour, tried, dueAt(edge), claimedAt(long)), nothing(RuleOnItsWay)},
 	}
@@ -70,7 +70,7 @@ func onItsWayCases() []planCase {
 			planCase{word + ": its task may still come at the end of its grace", standard(),
 				booked(hour, task, dueAt(edge)), nothing(RuleOnItsWay)},
 			planCase{word + ": its task is overdue", standard(),
-				booked(hour, task, dueAt(gone)), arms(RuleArm, noon.Add(time.Hour))},
+				booked(hour, task, dueAt(gone)), arms(RuleOverdue, noon.Add(time.Hour))},
 			planCase{word + ": a task for another time is no use", standard(),
 				booked(hour, task, movedTo(hour.Add(time.Hour))), armsAnew(RuleArm, noon.Add(2*time.Hour))},
 			planCase{word + ": a row without a key is armed", standard(),

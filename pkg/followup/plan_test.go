@@ -81,7 +81,7 @@ func ignoreCases() []planCase {
 			booked(onTime, state(onTime, Executed, ""), ofType("meeting")), nothing(RuleCalled)},
 		{"a row that was taken on never becomes historic", since,
 			booked(before, at(scheduled(before), dueAt(noon.Add(-grace-tick))), createdAt(before)),
-			arms(RuleArm, noon)},
+			arms(RuleOverdue, noon)},
 	}
 }
 
@@ -189,4 +189,34 @@ func calledCases() []planCase {
 		{"without a time nothing was called for it", standard(),
 			booked(onTime, fresh(), timeless, executedAt(noon)), isCancelled},
 	}
+}
+
+// Somebody who books for a time that has just passed wants the call; a time that
+// lies days back is a mistake.
+func TestBackdate(t *testing.T) {
+	t.Parallel()
+	r := standard()
+	r.MaxBackdate, r.LeadTime = time.Hour, 0
+	back, further := noon.Add(-time.Hour), noon.Add(-time.Hour-tick)
+	ends := becomes(RuleBackdated, Failed, Backdated)
+	for _, c := range []struct {
+		name string
+		row  *Booking
+		want want
+	}{
+		{"just far enough", booked(back, fresh(), createdAt(noon)), armsAnew(RuleArm, noon)},
+		{"too far", booked(further, fresh(), createdAt(noon)), ends},
+		{"too far, by a clock that is ahead", booked(further, fresh(), createdAt(noon.Add(time.Hour))), ends},
+		{"by a clock that is ahead alone", booked(back, fresh(), createdAt(noon.Add(time.Hour))), armsAnew(RuleArm, noon)},
+		{"booked in time, and late since", booked(further, fresh(), createdAt(back)), armsAnew(RuleArm, noon)},
+		{"armed before", booked(further, at(scheduled(further), dueAt(further)), createdAt(noon)), arms(RuleOverdue, noon)},
+		{"that end stays", booked(further, at(state(further, Failed, Backdated), unarmed), createdAt(noon)), nothing(RuleSettled)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			diff(t, c.row, c.want, r.Plan(c.row, noon))
+		})
+	}
+	row := booked(further, fresh(), createdAt(noon))
+	diff(t, row, armsAnew(RuleArm, noon), standard().Plan(row, noon)) // no bound
 }

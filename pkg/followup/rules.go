@@ -28,6 +28,9 @@ type Rules struct {
 	// MaxLateness is how long after its time (or after it was booked, if that
 	// was later) a call may still be made.
 	MaxLateness time.Duration `env:"FOLLOWUP_MAX_LATENESS, default=24h"`
+	// MaxBackdate is how far back a time may lie when it is booked. 0: no bound but
+	// MaxLateness, which then counts from the booking.
+	MaxBackdate time.Duration `env:"FOLLOWUP_MAX_BACKDATE, default=1h"`
 	// Lease is how long a claim is believed to be at work. It outlasts the call
 	// and the recording of its outcome.
 	Lease time.Duration `env:"FOLLOWUP_LEASE, default=2m"`
@@ -79,6 +82,9 @@ func (r Rules) Validate() error {
 	}
 	if r.MaxLateness < time.Minute {
 		problem("FOLLOWUP_MAX_LATENESS is %v: set it to 1m or more, or a call that meets one busy signal is given up", r.MaxLateness)
+	}
+	if r.MaxBackdate < 0 {
+		problem("FOLLOWUP_MAX_BACKDATE is %v: set it to 0 or more", r.MaxBackdate)
 	}
 	if r.Lease < time.Second {
 		problem("FOLLOWUP_LEASE is %v: set it to 1s or more, longer than VOICE_AGENT_TIMEOUT", r.Lease)

@@ -23,6 +23,9 @@ func planBy(lines []line, r Rules, b *Booking, now time.Time) Decision {
 			return s.refresh(l.answer(s))
 		}
 	}
+	if s.planned() {
+		return s.refresh(s.arm(RuleOverdue))
+	}
 	return s.refresh(s.arm(RuleArm))
 }
 

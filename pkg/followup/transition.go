@@ -78,6 +78,8 @@ func (s sight) arm(rule Rule) Decision {
 	switch {
 	case s.ask(RuleExpired, s.late()):
 		return s.expire()
+	case s.ask(RuleBackdated, s.backdated()):
+		return s.end(RuleBackdated, Failed, Backdated)
 	case s.ask(RuleBeyond, s.beyondHorizon()):
 		return s.park()
 	}
