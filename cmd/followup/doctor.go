@@ -172,9 +172,10 @@ func examine(ctx context.Context, timeout time.Duration, all bool, now func() ti
 		add(check.name, f)
 	}
 	if all {
-		agents, times, tenants := d.askTenants(ctx, timeout)
+		agents, times, types, tenants := d.askTenants(ctx, timeout)
 		add("agents", agents)
 		add("times", times)
+		add("types", types)
 		for i := range tenants {
 			tenants[i].Error = masker.Text(tenants[i].Error)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // tenantView is what a person should confirm of a tenant before it goes live.
@@ -18,7 +19,10 @@ type tenantView struct {
 	TenantID string        `json:"tenantId"`
 	Agent    *agentView    `json:"agent"` // of a booking that names none; null with an error
 	Times    []readingView `json:"times"`
-	Error    string        `json:"error,omitempty"`
+	// Misspelt are types of bookings to come that are none of FOLLOWUP_BOOKING_TYPES, and
+	// all but spelt like one.
+	Misspelt []tenantdb.Lookalike `json:"misspeltTypes,omitempty"`
+	Error    string               `json:"error,omitempty"`
 }
 
 // readingView is how the times of one writer of LAD's are read in one zone.
@@ -39,20 +43,22 @@ type nextView struct {
 	How     string     `json:"explanation"` // of the chosen one
 }
 
-// askTenants asks about each tenant within the timeout, and makes two checks of it.
-func (d *doctor) askTenants(ctx context.Context, timeout time.Duration) (agents, times finding, tenants []tenantView) {
+// askTenants asks about each tenant within the timeout, and makes three checks of it.
+func (d *doctor) askTenants(ctx context.Context, timeout time.Duration) (agents, times, types finding, tenants []tenantView) {
 	if d.schemas == nil || d.rules == nil {
-		return skips(unreachable + ", or the rules are wrong"), skips(unreachable + ", or the rules are wrong"), nil
+		skipped := skips(unreachable + ", or the rules are wrong")
+		return skipped, skipped, skipped, nil
 	}
 	const do = "see what `followup doctor` says of the database and the migrations"
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	ids, err := d.db.Tenants(bounded)
 	cancel()
 	if err != nil {
-		return fails(do, "%s", oneLine(err)), skips("the tenants could not be listed"), nil
+		skipped := skips("the tenants could not be listed")
+		return fails(do, "%s", oneLine(err)), skipped, skipped, nil
 	}
 	tenants = make([]tenantView, 0, len(ids))
-	var broken, agentless, unreadable []string
+	var broken, agentless, unreadable, misspelt []string
 	for _, id := range ids {
 		bounded, cancel := context.WithTimeout(ctx, timeout)
 		t, err := d.askTenant(bounded, id)
@@ -68,8 +74,12 @@ func (d *doctor) askTenants(ctx context.Context, timeout time.Duration) (agents,
 				unreadable = append(unreadable, fmt.Sprintf("%s: %s in %q", t.TenantID, plural(r.Bookings, "booking"), r.Zone))
 			}
 		}
+		for _, m := range t.Misspelt {
+			misspelt = append(misspelt, fmt.Sprintf("%s: %s of type %q", t.TenantID, plural(m.Count, "booking"), m.Type))
+		}
 		tenants = append(tenants, t)
 	}
+	types = passes("no booking to come has a type that is all but a follow-up's")
 	agents = passes("%s; their agents and numbers are listed below", plural(len(ids), "tenant"))
 	times = passes("how times are read is listed below, for a person to confirm (FOLLOWUP_TIME_MEANS is %s)", d.database.Times.Means)
 	switch {
@@ -83,7 +93,11 @@ func (d *doctor) askTenants(ctx context.Context, timeout time.Duration) (agents,
 		times = warns("correct the timezone in LAD, or set FOLLOWUP_DEFAULT_TIMEZONE",
 			"timezones that cannot be read, so that these are not called: %s", strings.Join(unreadable, ". "))
 	}
-	return agents, times, tenants
+	if len(misspelt) > 0 {
+		types = warns("correct the type in LAD, or add it to FOLLOWUP_BOOKING_TYPES",
+			"types that look like a follow-up's and are none, so that these are not called: %s", strings.Join(misspelt, ". "))
+	}
+	return agents, times, types, tenants
 }
 
 func (d *doctor) askTenant(ctx context.Context, id uuid.UUID) (tenantView, error) {
@@ -94,6 +108,9 @@ func (d *doctor) askTenant(ctx context.Context, id uuid.UUID) (tenantView, error
 	}
 	agent := agentOf(d.rules.Agent(followup.Booking{}, agents))
 	t.Agent = &agent
+	if t.Misspelt, err = d.db.Lookalikes(ctx, id, *d.rules); err != nil {
+		return t, err
+	}
 	readings, err := d.db.Readings(ctx, id, *d.rules)
 	if err != nil {
 		return t, err

@@ -282,7 +282,8 @@ func TestDoctorOfAllTenants(t *testing.T) {
 		d.Insert(functiontest.Seed{At: at, Timezone: "GST"})
 	}
 	d.Insert(functiontest.Seed{At: at, Timezone: "Mars"})
-	s := d.run("doctor", "--all").want(0, "9 ok, 2 warn", "without a voice agent, so that a call is made only if its booking names one: "+tenantB(),
+	d.Change(d.Insert(functiontest.Seed{At: at}).Ref, "booking_type = 'folow_up'")
+	s := d.run("doctor", "--all").want(0, "9 ok, 3 warn", `1 booking of type "folow_up"`, "without a voice agent, so that a call is made only if its booking names one: "+tenantB(),
 		tenantA()+`: 1 booking in "Mars"`, tenantB()+"  none   -", "no voice agent for this tenant", "the default agent of the tenant's active number",
 		"voice_agent  GST   5         2100-12-01 18:00  2100-12-01T14:00:00Z  2100-12-01T18:00:00Z  wall    18:00 GST (Asia/Dubai) = 14:00Z",
 		"voice_agent  Mars  1         2100-12-01 14:00  cannot be read        2100-12-01T14:00:00Z  none    14:00 in a zone that cannot be read")
@@ -292,7 +293,7 @@ func TestDoctorOfAllTenants(t *testing.T) {
 	var found findings
 	d.with(map[string]string{"FOLLOWUP_TIME_MEANS": "instant", "FOLLOWUP_DEFAULT_TIMEZONE": "Asia/Dubai"}).run("doctor", "--all", "--json").want(0).json(&found)
 	a := found.Tenants[0]
-	if len(found.Checks) != 11 || len(found.Tenants) != 2 || *a.Agent.ID != 7 || len(a.Times) != 3 || len(a.Times[0].Next) != 3 {
+	if len(found.Checks) != 12 || len(found.Tenants) != 2 || *a.Agent.ID != 7 || len(a.Times) != 3 || len(a.Times[0].Next) != 3 {
 		t.Fatalf("found %+v", found)
 	}
 	for _, r := range a.Times {
@@ -304,7 +305,7 @@ func TestDoctorOfAllTenants(t *testing.T) {
 	}
 	d.LAD(t, functiontest.TenantB, "DROP VIEW followup_agents")
 	d.run("doctor", "--all").want(exitFailed, "fail  agents", "run `followup migrate up`", tenantB()+"  ?")
-	d.with(map[string]string{"DATABASE_URL": ""}).run("doctor", "--all").want(exitFailed, "skip  agents", "skip  times")
+	d.with(map[string]string{"DATABASE_URL": ""}).run("doctor", "--all").want(exitFailed, "skip  agents", "skip  times", "skip  types")
 }
 
 // Nobody listens to what is sent there.

@@ -83,6 +83,8 @@ type tenantReport struct {
 	// Enqueue is null without a log, or if the log says nothing of this tenant.
 	Enqueue  *lagged        `json:"insertToEnqueueSeconds"`
 	Outcomes []outcomeCount `json:"outcomes"`
+	// Misspelt are types of bookings to come that look like a follow-up's and are none.
+	Misspelt []tenantdb.Lookalike `json:"misspeltTypes,omitempty"`
 }
 
 type outcomeCount struct {
@@ -156,6 +158,9 @@ func (f *reportFlags) report(ctx context.Context, env *environment, tenant uuid.
 	}
 	for _, o := range db.Outcomes {
 		r.Outcomes = append(r.Outcomes, outcomeCount{Status: string(o.Status), Reason: string(o.Reason), Count: o.Count})
+	}
+	if r.Misspelt, err = env.DB.Lookalikes(ctx, tenant, env.Rules); err != nil {
+		return tenantReport{}, err
 	}
 	r.Enqueue, err = f.enqueueLag(ctx, env, tenant, armed)
 	return r, err
@@ -252,6 +257,11 @@ func (f *reportFlags) print(w io.Writer, reports []tenantReport) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nfollow-ups due in the last %s; on time: dialled within %s\n", span(f.since), span(f.within))
+	for _, r := range reports {
+		for _, m := range r.Misspelt {
+			_, err = fmt.Fprintf(w, "%s: %s to come of type %q, which is no follow-up's: not called\n", r.TenantID, plural(m.Count, "booking"), m.Type)
+		}
+	}
 	if err == nil && f.logFile == "" {
 		_, err = fmt.Fprintln(w, "insert → enqueue is left out: the rows do not keep it; give the functions' log with --log-file")
 	}

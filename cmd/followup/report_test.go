@@ -36,6 +36,9 @@ func TestAReportSaysHowPunctualTheCallsWereAndHowTheyEnded(t *testing.T) {
 		"due in the last 24h; on time: dialled within 1m", "insert → enqueue is left out")
 	d.run("report", "--tenant", tenantA(), "--within", "2m", "--since", "40h").want(0, "6    4        80 %")
 	d.run("report", "--tenant", tenantB()).want(0, tenantB()+"  0    0        -")
+	misspelt := d.Insert(functiontest.Seed{At: ago(-time.Hour)})
+	d.Change(misspelt.Ref, "booking_type = 'folow_up'")
+	d.run("report", "--tenant", tenantA()).want(0, tenantA()+`: 1 booking to come of type "folow_up", which is no follow-up's: not called`)
 	d.run("report", "--tenant", uuid.NewString()).want(0, "  0    0        -")
 
 	var all []tenantReport

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,6 +53,43 @@ func (db *DB) Readings(ctx context.Context, tenant uuid.UUID, rules followup.Rul
 		return nil, fmt.Errorf("list the readings of tenant %s: %w", tenant, err)
 	}
 	return readings, nil
+}
+
+// Lookalike is a booking type that is probably a misspelt follow-up, and how many
+// bookings of it are still to come: they are not called.
+type Lookalike struct {
+	Type  string `json:"type"`
+	Count int    `json:"count"`
+}
+
+const typesSQL = `SELECT left(min(booking_type::text), 100), count(*)
+FROM followup_bookings
+WHERE tenant_id = @tenant AND live AND booking_kind <> ALL (@kinds) AND rough_at >= @now::timestamptz
+GROUP BY booking_kind ORDER BY count(*) DESC, booking_kind LIMIT 1000`
+
+// Lookalikes lists the types of the tenant's bookings to come that are no
+// follow-ups, and all but spelt like one.
+func (db *DB) Lookalikes(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Lookalike, error) {
+	var types []Lookalike
+	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+		var now time.Time
+		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
+			return fmt.Errorf("read clock: %w", err)
+		}
+		rows, err := tx.Query(ctx, typesSQL, pgx.NamedArgs{"tenant": tenant, "kinds": rules.Kinds(), "now": db.clock(now)})
+		if err != nil {
+			return err
+		}
+		types, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Lookalike])
+		return err
+	})
+	if errors.Is(err, errUnknownTenant) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the booking types of tenant %s: %w", tenant, err)
+	}
+	return slices.DeleteFunc(types, func(l Lookalike) bool { return !rules.Resembles(l.Type) }), nil
 }
 
 // Agents reads the voice agents and caller numbers that a tenant may use.
