@@ -2,10 +2,13 @@ package lifecycle_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"lad.internal/followup/pkg/followup"
@@ -184,6 +187,44 @@ func TestSweepsEventsAndExecutionsDoNotDisturbEachOther(t *testing.T) {
 	})
 	rivals.Wait()
 	w.pass(15*time.Minute, time.Minute)
+	for _, ref := range refs {
+		w.want(ref, followup.Executed, "", 1)
+	}
+}
+
+// A queue that is paused for an hour has lost nothing: each task is there and has its
+// turn. To arm every overdue row anew would be a task for each in every grace.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	queue := w.config.QueuePath()
+	if _, err := w.queue.PauseQueue(t.Context(), &cloudtaskspb.PauseQueueRequest{Name: queue}); err != nil {
+		t.Fatal(err)
+	}
+	var refs []followup.Ref
+	for range 20 {
+		refs = append(refs, w.book(0))
+	}
+	w.sweep()
+	before := w.queued()
+	w.pass(time.Hour, time.Minute)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(w.queued()))); diff != "" || len(before) != len(refs) {
+		t.Errorf("%d tasks, an hour later (-want +got):\n%s", len(before), diff)
+	}
+	lost := w.row(refs[0])
+	if err := w.tasks.Delete(t.Context(), lost.Task.Name); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute, time.Minute)
+	for i, ref := range refs {
+		if revision := w.row(ref).Task.Revision; revision != 1 && i > 0 || revision != 2 && i == 0 {
+			t.Errorf("booking %d is at revision %d", i, revision)
+		}
+	}
+	if _, err := w.queue.ResumeQueue(t.Context(), &cloudtaskspb.ResumeQueueRequest{Name: queue}); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(10*time.Minute, time.Minute)
 	for _, ref := range refs {
 		w.want(ref, followup.Executed, "", 1)
 	}
