@@ -173,16 +173,13 @@ func unmigrated(err error) error {
 // connectError is a connection that could not be made. It quotes nobody whose
 // words are known anyway.
 type connectError struct {
-	fault   Fault
-	address string
-	cause   error
+	fault  Fault
+	target string
+	cause  error
 }
 
 func (e *connectError) Error() string {
-	text := "cannot connect to the database"
-	if e.address != "" {
-		text += " at " + e.address
-	}
+	text := "cannot connect to the database" + e.target
 	if e.fault == ErrUnreachable {
 		return text + ": " + e.cause.Error()
 	}
@@ -195,20 +192,29 @@ func (e *connectError) Error() string {
 
 func (e *connectError) Unwrap() []error { return []error{e.fault, e.cause} }
 
-// acquireFailed says why there is no connection. taken: some were in use, so that the
-// database can be reached.
+// acquireFailed says why the pool has no connection. taken: some were in use, so that
+// the database can be reached.
 func acquireFailed(err error, taken bool) error {
+	var connect *pgconn.ConnectError
+	if taken && !errors.As(err, &connect) {
+		return fmt.Errorf("%w: no connection was free in time: %w", ErrBusy, err)
+	}
+	return ConnectFailed(err)
+}
+
+// ConnectFailed puts the fault into the chain of the error with which a connection
+// could not be made.
+func ConnectFailed(err error) error {
 	var connect *pgconn.ConnectError
 	var answer *pgconn.PgError
 	var dns *net.DNSError
-	fault, address := ErrUnreachable, ""
+	fault, target := ErrUnreachable, ""
 	if errors.As(err, &connect) {
-		address = connect.Config.Host
-		if !strings.HasPrefix(address, "/") { // a socket's folder
-			address = net.JoinHostPort(address, fmt.Sprint(connect.Config.Port))
+		c := connect.Config
+		target = " " + c.Database + " as " + c.User
+		if !strings.HasPrefix(c.Host, "/") { // a socket, or what stands in for Cloud SQL
+			target += " at " + net.JoinHostPort(c.Host, fmt.Sprint(c.Port))
 		}
-	} else if taken {
-		return fmt.Errorf("%w: no connection was free in time: %w", ErrBusy, err)
 	}
 	switch {
 	case errors.As(err, &answer):
@@ -220,5 +226,5 @@ func acquireFailed(err error, taken bool) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		fault = ErrRefused
 	}
-	return &connectError{fault: fault, address: address, cause: err}
+	return &connectError{fault: fault, target: target, cause: err}
 }

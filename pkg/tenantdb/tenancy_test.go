@@ -123,7 +123,7 @@ func TestConnectionFaultsAreToldApart(t *testing.T) {
 		fault     tenantdb.Fault
 		text      string
 	}{
-		{"nothing listens", "postgres://followup_app:hush@127.0.0.1:1/lad?sslmode=disable", tenantdb.ErrRefused, "cannot connect to the database at 127.0.0.1:1: connection refused"},
+		{"nothing listens", "postgres://followup_app:hush@127.0.0.1:1/lad?sslmode=disable", tenantdb.ErrRefused, "cannot connect to the database lad as followup_app at 127.0.0.1:1: connection refused"},
 		{"no such host", "postgres://followup_app:hush@database.invalid/lad?sslmode=disable", tenantdb.ErrUnknownHost, "at database.invalid:5432: the database's host is not known"},
 		{"a wrong password", replace(tenantdbtest.Password, "hush"), tenantdb.ErrLogin, "SQLSTATE 28P01"},
 		{"a wrong user", replace("followup_app", "nobody"), tenantdb.ErrLogin, "refuses the login"},
