@@ -76,7 +76,7 @@ locals {
     database_connections = {
       title = "database connections", playbook = "database-connections", severity = "ERROR", combiner = "OR"
       conditions = concat(
-        [{ title = "tasks find the database busy", filter = local.series.database_busy, limit = 0, lasting = 300 }],
+        [{ title = "the database fails tasks", filter = local.series.database_faults, limit = 0, lasting = 300, by = ["metric.label.fault"] }],
         [for series in [local.database_series] : { title = "nearly all connections are in use", filter = series, aligner = "ALIGN_MEAN", limit = floor(var.alert_limits.connections_share * var.database_max_connections) } if series != null],
       )
     }

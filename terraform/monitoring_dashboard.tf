@@ -44,7 +44,7 @@ locals {
       { filter = local.series.refused_callers, legend = "401 and 403, Cloud Run's own included" },
     ] },
     { title = "Database", plots = concat(
-      [merge(local.bars, { filter = local.series.database_busy, legend = "tasks that found it busy" })],
+      [merge(local.bars, { filter = local.series.database_faults, by = ["metric.label.fault"] })],
       [for series in [local.database_series] : { filter = series, aligner = "ALIGN_MEAN", legend = "connections" } if series != null],
     ) },
   ]

@@ -102,9 +102,10 @@ locals {
       filter = "${local.logged_by.execute} AND jsonPayload.event=\"agent_misconfigured\""
       labels = local.by_tenant
     }
-    database_busy = {
-      title  = "tasks that found the database busy"
-      filter = "${local.logged_by.execute} AND jsonPayload.event=\"database_busy\""
+    database_faults = {
+      title  = "tasks that the database has failed, by what is wrong with it"
+      filter = "${local.logged_by.execute} AND (jsonPayload.event=\"database_busy\" OR jsonPayload.event=\"admission_failed\")"
+      labels = { fault = "EXTRACT(jsonPayload.fault)" }
     }
   } : name => merge(local.counter, metric) }
 

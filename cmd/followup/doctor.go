@@ -31,7 +31,7 @@ with the functions' settings and, best, with their login. Nothing is changed,
 and nobody is called.
 
   configuration  the settings can be read and agree with each other
-  database       it can be reached and entered
+  database       it can be reached and entered, and its commits outlive a crash
   migrations     every tenant's schema is migrated; and what LAD's own tables lack
   rights         the login has no right that it does not need
   tenants        the login sees nothing of a tenant that it has not named

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // reachDatabase enters the database, and finds out where the tenants are.
@@ -12,15 +14,14 @@ func (d *doctor) reachDatabase(ctx context.Context) finding {
 	if d.db == nil {
 		return skips("its settings are wrong")
 	}
-	const do = "check DATABASE_URL (or INSTANCE_CONNECTION_NAME, DB_USER and DB_NAME), the network, and that the login may connect"
 	if _, err := d.db.Clock(ctx); err != nil {
-		return fails(do, "%s", oneLine(err))
+		return fails(reach(err), "%s", oneLine(err))
 	}
 	// The connection is open now, so that this measures the way there and back.
 	began := d.now()
 	at, err := d.db.Clock(ctx)
 	if err != nil {
-		return fails(do, "%s", oneLine(err))
+		return fails(reach(err), "%s", oneLine(err))
 	}
 	took := d.now().Sub(began)
 	d.dbClock = &clockReading{skew: at.Sub(began.Add(took / 2)), within: took / 2}
@@ -33,7 +34,34 @@ func (d *doctor) reachDatabase(ctx context.Context) finding {
 		d.schemas = []string{}
 		return warns("add the tenants' schemas to the registry", "it answers within %v, but the registry names no schema", took.Round(time.Microsecond))
 	}
-	return passes("answers within %v; %s of tenants", took.Round(time.Microsecond), plural(len(schemas), "schema"))
+	durability, err := d.db.Durability(ctx)
+	switch {
+	case err != nil:
+		return fails(reach(err), "%s", oneLine(err))
+	case !durability.Fsync || !durability.FullPageWrites:
+		return fails("have the server run with fsync and full_page_writes on: a crash may undo claims, and calls are made twice",
+			"a commit may not outlive a crash: fsync is on: %v, full_page_writes is on: %v", durability.Fsync, durability.FullPageWrites)
+	}
+	return passes("answers within %v; %s of tenants; fsync and full_page_writes are on, and synchronous_commit, which follow-ups raise to on where it is off, is %s",
+		took.Round(time.Microsecond), plural(len(schemas), "schema"), durability.SynchronousCommit)
+}
+
+// reach says what to do about a database that cannot be reached.
+func reach(err error) string {
+	switch tenantdb.FaultOf(err) {
+	case tenantdb.ErrUnknownHost:
+		return "check the host's name in DATABASE_URL, and this machine's name server"
+	case tenantdb.ErrRefused:
+		return "check host and port in DATABASE_URL, and that the database runs"
+	case tenantdb.ErrLogin:
+		return "check user and password in DATABASE_URL (or DB_USER), and that the login may connect"
+	case tenantdb.ErrNoDatabase:
+		return "check the database's name in DATABASE_URL (or DB_NAME)"
+	case tenantdb.ErrBusy:
+		return "see docs/playbooks/database-connections.md"
+	default:
+		return "check the network and firewalls on the way to the database (with Cloud SQL: INSTANCE_CONNECTION_NAME, DB_PRIVATE_IP, and the role Cloud SQL Client)"
+	}
 }
 
 // eachSchema asks about every schema and gathers the answers, each with the

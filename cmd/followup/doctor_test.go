@@ -18,6 +18,7 @@ import (
 
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/localstack/postgres"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -177,9 +178,28 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 			"ok fail skip skip skip ok ok ok skip", "database", "connection refused"},
 		"a wrong password": {func(d *desk) *desk {
 			return d.with(map[string]string{"DATABASE_URL": strings.Replace(d.DatabaseURL(), tenantdbtest.Password, "hunter2hunter2", 1)})
-		}, "ok fail skip skip skip ok ok ok skip", "database", "password authentication failed"},
+		}, "ok fail skip skip skip ok ok ok skip", "database", "the database refuses the login, its password, or a right that it needs (SQLSTATE 28P01)"},
+		"a wrong host": {set(map[string]string{"DATABASE_URL": "postgres://followup_app:secret@database.invalid/lad"}),
+			"ok fail skip skip skip ok ok ok skip", "database", "at database.invalid:5432: the database's host is not known"},
+		"no such database": {func(d *desk) *desk {
+			return d.with(map[string]string{"DATABASE_URL": strings.Replace(d.DatabaseURL(), "/test_", "/no_test_", 1)})
+		}, "ok fail skip skip skip ok ok ok skip", "database", "there is no database of this name"},
 		"no such registry": {set(map[string]string{"TENANT_REGISTRY": "lad_registry.nobody"}),
 			"ok fail skip skip skip ok ok ok skip", "database", "lad_registry.nobody"},
+		"a server that does not sync": {func(d *desk) *desk {
+			server, err := postgres.Start(d.t.Context(), postgres.Options{Settings: map[string]string{"fsync": "off"}})
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			d.t.Cleanup(func() {
+				if err := server.Stop(); err != nil {
+					d.t.Error(err)
+				}
+			})
+			return d.with(map[string]string{"DATABASE_URL": server.AdminURL(), "TENANT_SCHEMA": "lad_dev", "TENANT_REGISTRY": ""})
+		}, "ok fail fail fail fail ok ok ok ok", "database", "a commit may not outlive a crash: fsync is on: false, full_page_writes is on: true"},
+		"commits that do not wait": {lad(`DO $$ BEGIN EXECUTE format('ALTER ROLE followup_app IN DATABASE %I SET synchronous_commit = off', current_database()); END $$`),
+			well, "database", "synchronous_commit, which follow-ups raise to on where it is off, is off"},
 		"an empty registry": {lad(`DELETE FROM lad_registry.tenants`),
 			"ok warn ok ok ok ok ok ok ok", "database", "the registry names no schema"},
 		"a schema that lacks an index": {lad(`DROP INDEX followup_pending_idx`),

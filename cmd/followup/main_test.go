@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
+	postgrestest.Settings = nil // doctor wants them as in production
 	postgrestest.Main(m)
 }
 

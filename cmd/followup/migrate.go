@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lad.internal/followup/migrations"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // migrateFlags say where migrations run.
@@ -146,7 +147,7 @@ func (f *migrateFlags) connected(cmd *cobra.Command, work func(context.Context, 
 	ctx := cmd.Context()
 	conn, err := pgx.Connect(ctx, databaseURL)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
+		return tenantdb.ConnectFailed(err)
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -152,7 +152,7 @@ func TestMigrateSaysWhatItCannotWorkWith(t *testing.T) {
 		{"a schema and all", []string{"up", "--schema", "s", "--all", "--database-url", database}, exitUsage, "say which schema"},
 		{"no database", []string{"up", "--all"}, exitUsage, "set DATABASE_URL"},
 		{"a database that is none", []string{"status", "--all", "--database-url", "postgres://%zz"}, exitFailed, "connect to the database"},
-		{"a database that is not there", []string{"status", "--all", "--database-url", absent.String()}, exitFailed, `"no_such_database" does not exist`},
+		{"a database that is not there", []string{"status", "--all", "--database-url", absent.String()}, exitFailed, "cannot connect to the database no_such_database as "},
 		{"an unknown schema up", []string{"up", "--schema", "no_such", "--database-url", database}, exitFailed, "schema no_such: no table"},
 		{"an unknown schema down", []string{"down", "--yes", "--schema", "no_such", "--database-url", database}, exitFailed, "schema no_such: no table"},
 		{"the status of an unknown schema", []string{"status", "--schema", "no_such", "--database-url", database}, exitFailed, "no_such"},

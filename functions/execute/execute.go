@@ -109,7 +109,7 @@ func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenan
 	case errors.Is(err, tenantdb.ErrBusy):
 		status, event = http.StatusServiceUnavailable, "database_busy"
 	}
-	log.ErrorContext(ctx, "the task could not be admitted; it will come again", "event", event, "error", err)
+	log.ErrorContext(ctx, "the task could not be admitted; it will come again", "event", event, "fault", string(tenantdb.FaultOf(err)), "error", err)
 	return answer{status: status, Result: event}
 }
 
@@ -125,7 +125,7 @@ func (h *Handler) carryOut(ctx context.Context, log *slog.Logger, b followup.Boo
 	case errors.Is(err, tenantdb.ErrLocked):
 		return rowLocked(ctx, log)
 	case err != nil:
-		log.ErrorContext(ctx, "the booking could not be put off; its task will come again", "event", "task_rearm_failed", "error", err)
+		log.ErrorContext(ctx, "the booking could not be put off; its task will come again", "event", "task_rearm_failed", "fault", string(tenantdb.FaultOf(err)), "error", err)
 		return answer{status: http.StatusInternalServerError, Result: "task_rearm_failed"}
 	case !stored:
 		return answer{status: http.StatusConflict, Result: "booking_moved"}
@@ -155,7 +155,7 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 		"task_status", string(next.Status), "task_reason", string(next.Reason), "call_ms", started.elapsed().Milliseconds())
 	if err := h.finish(ctx, log, a.Booking.Ref, claimed, next, h.Rules.Lease-started.elapsed()); err != nil {
 		log.ErrorContext(ctx, "the outcome of a call could not be recorded; its booking will be held for a person",
-			"event", "outcome_lost", "detail", report.Detail, "error", err)
+			"event", "outcome_lost", "detail", report.Detail, "fault", string(tenantdb.FaultOf(err)), "error", err)
 		return answer{status: http.StatusInternalServerError, Result: "outcome_lost"}
 	}
 	level := slog.LevelInfo

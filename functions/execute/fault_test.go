@@ -210,7 +210,8 @@ func silent(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func TestADatabaseThatIsAwayIsOverload(t *testing.T) {
+// 503 would slow the queue down for longer than the outage.
+func TestADatabaseThatIsAwayIsNoOverload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -221,22 +222,53 @@ func TestADatabaseThatIsAwayIsOverload(t *testing.T) {
 	if err := closed.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for name, address := range map[string]string{"it refuses connections": refuses, "it hangs": silent(t)} {
+	for fault, address := range map[string]string{"connection_refused": refuses, "unreachable": silent(t)} {
 		for mode, change := range map[string]func(*tenantdb.Config){
 			"tenants share a schema":        func(c *tenantdb.Config) { c.Schema, c.Registry = "lad_dev", "" },
 			"tenants stand in the registry": func(*tenantdb.Config) {},
 		} {
-			t.Run(name+", "+mode, func(t *testing.T) {
+			t.Run(fault+", "+mode, func(t *testing.T) {
 				e := w.serve(func(p *execute.Parts) {
 					p.Store = w.Open(functiontest.At("postgres://followup_app:secret@"+address+"/lad?sslmode=disable"), change)
 					p.Rules.Lease = time.Second // and so the longest wait
 				})
 				b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
-				if got := e.deliver(b, 1); got.status != 503 || got.Result != "database_busy" || w.posts(b) != 0 {
+				if got := e.deliver(b, 1); got.status != 500 || got.Result != "admission_failed" || w.posts(b) != 0 {
 					t.Errorf("answered %s", got)
+				}
+				lines := w.log.Events("admission_failed")
+				if line := lines[len(lines)-1]; line["fault"] != fault {
+					t.Errorf("logged %v", line)
 				}
 			})
 		}
+	}
+}
+
+// A failover or a full disk during the call, and the sessions that are left of it.
+func TestAnOutcomeIsRecordedOnceAReadOnlyDatabaseIsWellAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.Insert(functiontest.Seed{Task: task("scheduled", "", 1)})
+	store := &faultyStore{Store: w.DB, finish: func(n int64) error {
+		switch n {
+		case 1:
+			w.ReadOnly(t, true)
+			w.EndSessions(t)
+		case 3:
+			w.ReadOnly(t, false)
+		}
+		return nil
+	}}
+	if got := w.serve(func(p *execute.Parts) { p.Store = store }).deliver(b, 1); got.status != 200 || got.Result != "accepted" {
+		t.Errorf("answered %s", got)
+	}
+	if row := state(w.Row(b.Ref)); row != executedRow || w.posts(b) != 1 {
+		t.Errorf("the row is %q, the voice agent was asked %d times", row, w.posts(b))
+	}
+	retries := w.log.Events("finish_retry")
+	if len(retries) != 2 || retries[0]["fault"] != "unwritable" {
+		t.Errorf("logged %v", retries)
 	}
 }
 

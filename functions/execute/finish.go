@@ -98,7 +98,7 @@ func (h *Handler) finish(ctx context.Context, log *slog.Logger, ref followup.Ref
 			return nil
 		}
 		unclear = unclear || errors.Is(err, tenantdb.ErrUnclear)
-		log.WarnContext(ctx, "recording the outcome failed; trying again", "event", "finish_retry", "error", err)
+		log.WarnContext(ctx, "recording the outcome failed; trying again", "event", "finish_retry", "fault", string(tenantdb.FaultOf(err)), "error", err)
 		select {
 		case <-ctx.Done():
 			return err

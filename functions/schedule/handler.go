@@ -84,7 +84,7 @@ func (h *Handler) handle(ctx context.Context, m message, unreadable error) (Resu
 			level = slog.LevelWarn
 		}
 		log.Log(ctx, level, "the booking could not be planned; the event will come again",
-			"event", "event_failed", "message_id", m.id, "message_type", m.kind, "error", err)
+			"event", "event_failed", "message_id", m.id, "message_type", m.kind, "fault", string(tenantdb.FaultOf(err)), "error", err)
 		return Result{}, err
 	}
 	log.InfoContext(ctx, "handled the event",

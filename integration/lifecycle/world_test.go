@@ -36,6 +36,7 @@ type world struct {
 	config     tasks.Config
 	tasks      *tasks.Client
 	agent      *functiontest.Agent
+	store      execute.Store // the execute function's
 	schedule   *schedule.Handler
 	reconciler *reconcile.Reconciler
 	log        *functiontest.Log
@@ -62,6 +63,7 @@ func newWorld(t *testing.T, options ...option) *world {
 		o(&w.rules, &repository)
 	}
 	w.Fixture = tenantdbtest.New(t, repository...)
+	w.store = w.DB
 	w.agent = functiontest.NewAgent(t, w.rules.AgentIdempotent)
 	w.startQueue()
 	w.startFunctions(w.rules)
@@ -129,7 +131,7 @@ func (w *world) startFunctions(rules followup.Rules) {
 		w.t.Fatal(err)
 	}
 	handler, err := execute.New(execute.Parts{
-		Rules: rules, Store: w.DB, Queue: client, Agent: functiontest.Client(w.t, w.agent.URL, 2*time.Second),
+		Rules: rules, Store: w.store, Queue: client, Agent: functiontest.Client(w.t, w.agent.URL, 2*time.Second),
 		Verifier: timeless{}, QueueName: w.config.Queue, TaskPath: w.config.TaskPath,
 		CallTimeout: 2 * time.Second, Log: log,
 	})

@@ -72,9 +72,7 @@ type ownServer struct {
 // outlives the server's death, as it does in production.
 func startOwnServer(t *testing.T) *ownServer {
 	t.Helper()
-	server, err := postgres.Start(context.WithoutCancel(t.Context()), postgres.Options{
-		Settings: map[string]string{"synchronous_commit": "on", "full_page_writes": "on"},
-	})
+	server, err := postgres.Start(context.WithoutCancel(t.Context()), postgres.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

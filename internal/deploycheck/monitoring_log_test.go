@@ -21,6 +21,7 @@ import (
 	"lad.internal/followup/internal/reconcile"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // brokenTenant has a schema that was never migrated.
@@ -135,13 +136,21 @@ func executing(t *testing.T) *functiontest.Log {
 	deliver(url, held, "X-CloudTasks-QueueName", "another")
 	deliver(serve("http://127.0.0.1:1/certs", db.DB), held)
 	nowhere := db.Open(functiontest.At("postgres://followup_app:x@127.0.0.1:1/lad"))
-	if status := deliver(serve(queue.CertsURL, nowhere), held); status != http.StatusServiceUnavailable {
-		t.Errorf("a database that is not there is answered with %d", status)
+	for status, store := range map[int]execute.Store{http.StatusInternalServerError: nowhere, http.StatusServiceUnavailable: busyStore{db.DB}} {
+		if got := deliver(serve(queue.CertsURL, store), held); got != status {
+			t.Errorf("%T is answered with %d, want %d", store, got, status)
+		}
 	}
 	refused := insert(functiontest.Seed{})
 	agent.Must(voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusUnauthorized, Match: voiceagent.Match{BookingID: refused.BookingID.String()}})
 	deliver(url, refused)
 	return log
+}
+
+type busyStore struct{ execute.Store }
+
+func (busyStore) Admit(context.Context, followup.Ref, followup.Rules, tenantdb.Decide) (tenantdb.Admission, error) {
+	return tenantdb.Admission{}, tenantdb.ErrBusy
 }
 
 func listen(t *testing.T, h http.Handler) string {

@@ -130,7 +130,7 @@ var counted = map[string]map[string]int{
 	"events":           {"event_handled": 1, "event_rejected": 1, "event_failed": 1},
 	"refused_requests": {"unauthenticated 401": 1, "forbidden 403": 1, "certificates_unavailable 502": 1},
 	"refused_callers":  {"401": 1, "403": 2},
-	"database_busy":    {"": 1},
+	"database_faults":  {"busy": 1, "connection_refused": 1},
 	"misconfigured":    {"a": 1},
 }
 

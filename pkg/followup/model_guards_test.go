@@ -12,6 +12,7 @@ var (
 	threeActs = modelScenario{name: "three acts", times: dueNow, from: 1, to: 1, workers: 1, desks: 2, acts: 3, persons: true}
 	pastLate  = modelScenario{name: "until it is too late", times: dueNow, from: 1, to: 4, workers: 1, desks: 1, faults: 1}
 	written   = modelScenario{name: "a status written over", times: dueNow, from: 1, to: 3, workers: 2, desks: 1, acts: 1, overwrites: true}
+	forgotten = modelScenario{name: "a claim forgotten", times: dueNow, from: 1, to: 3, workers: 1, desks: 1, faults: 1, forgets: true}
 	rivals    = modelScenario{name: "rivals", times: dueNow, from: 1, to: 3, workers: 2, desks: 1, faults: 2}
 	dedupes   = modelScenario{name: "an idempotent agent", times: dueNow, from: 1, to: 3, workers: 2, desks: 1, faults: 1, idempotent: true}
 	before    = modelScenario{name: "a booking from before", times: dueNow, since: 2, from: 2, to: 4, targets: []modelSlot{2}, workers: 1, desks: 1, acts: 1}
@@ -62,6 +63,7 @@ var theGuards = []missed{
 	{modelGuards{name: "lease: it never runs out", rules: func(r *Rules) { r.Lease = 1000 * time.Hour }}, oneAct, wrongNeverEnds},
 	{modelGuards{name: "no retry on ambiguous: the rules think that the agent deduplicates, and it does not", rules: func(r *Rules) { r.AgentIdempotent = true }}, rivals, wrongTwice},
 	{modelGuards{name: "lease: a status that was written over is believed", flags: modelBelievesStatus}, written, wrongTwice},
+	{modelGuards{name: "fence: a finish is lost with its claim", flags: modelDropsForgotten}, forgotten, wrongTwice},
 	{modelGuards{name: "no dialling on an unclear COMMIT", flags: modelDialsInDoubt}, rivals, wrongTwice},
 	{modelGuards{name: "same key: a task for another time may dial", admit: withoutInAdmit(RuleOtherCall)}, oneAct, wrongMoved},
 	{modelGuards{name: "same key: an end does not hold for its time", plan: withoutInPlan(RuleSettled)}, oneAct, wrongStopped},

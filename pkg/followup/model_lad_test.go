@@ -55,6 +55,19 @@ func (out *stepper) overwrite() {
 	}
 }
 
+// forget takes the last claim out of the row: the database was restored to the
+// moment before it, or a replica was promoted that had not heard of it.
+func (out *stepper) forget() {
+	s := out.from
+	if s.row.state != modelInProgress || s.faults == 0 || s.locked() {
+		return
+	}
+	s.faults--
+	s.row.state, s.row.claimed = modelScheduled, 0
+	s.row.attempts--
+	out.edges = append(out.edges, modelEdge{to: s.canonical(), step: modelStepName{verb: verbForget}})
+}
+
 func (m *model) mayMoveTo(slot modelSlot) bool {
 	if m.targets == nil {
 		return true

@@ -21,6 +21,7 @@ type modelScenario struct {
 	idempotent bool // the voice agent deduplicates, and the rules know
 	persons    bool // operators act, too
 	overwrites bool // LAD writes task_status over, too
+	forgets    bool // the database forgets a claim, as a replica that is promoted may
 	onlyMoves  bool // LAD neither cancels nor deletes
 	workers    int
 	desks      int
@@ -51,6 +52,7 @@ const (
 	modelNamesWithoutRevision                       // of tasks
 	modelTakesUsedNames                             // of tasks, for created
 	modelBelievesStatus                             // that somebody has written over
+	modelDropsForgotten                             // outcomes whose claim the database has forgotten
 )
 
 // column is a set of columns that an UPDATE compares.
@@ -294,6 +296,10 @@ func (m *model) holds(w modelWorker, row modelRow) bool {
 	fenced := (un&colPlannedFor != 0 || row.planned == w.key) && (un&colRevision != 0 || row.revision == w.revision) &&
 		(un&colClaimedAt != 0 || row.claimed == w.claimed)
 	called := row.executed == row.claimed
+	rang := w.phase == modelAccepted || w.phase == modelUnknown && !m.idempotent && row.revision <= w.revision
+	if rang && row.planned == w.key && row.claimed < w.claimed && row.executed < w.claimed && m.without.flags&modelDropsForgotten == 0 {
+		return true
+	}
 	reason := modelStates[row.state].Reason
 	ends := reason == "" && !called || w.phase == modelAccepted && reason != ""
 	return fenced && (ends || un&colTaskReason != 0)
@@ -306,6 +312,7 @@ func (m *model) finished(w modelWorker, row modelRow) modelRow {
 	next := m.rules.Finish(claimed, Report{Outcome: modelOutcomes[w.phase]})
 	row.state, row.executed = m.stateOf(next), modelClaimTimeOf(next.ExecutedAt)
 	row.key, row.attempts = row.planned, w.attempts
+	row.claimed, row.revision = w.claimed, max(row.revision, w.revision)
 	return row
 }
 

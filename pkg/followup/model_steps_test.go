@@ -42,6 +42,9 @@ func (m *model) steps(s modelState, edges []modelEdge) []modelEdge {
 			out.persons()
 		}
 	}
+	if m.forgets {
+		out.forget()
+	}
 	out.read(modelPlans, s)
 	for i := range m.desks {
 		out.desk(i)

@@ -56,6 +56,7 @@ var modelScenarios = []struct {
 	{always, modelScenario{name: "no phone number", times: dueNow, from: 1, to: 3, against: RuleNoPhone, workers: 1, desks: 1, acts: 1, faults: 1}},
 	{always, modelScenario{name: "a status written over", times: dueNow, from: 1, to: 4, workers: 2, desks: 1, acts: 1, faults: 1, overwrites: true}},
 	{withoutRace, modelScenario{name: "a status written over, and two acts more", times: dueNow, from: 1, to: 3, workers: 1, desks: 1, acts: 3, faults: 1, overwrites: true}},
+	{always, modelScenario{name: "a claim forgotten", times: dueNow, from: 1, to: 3, workers: 1, desks: 2, faults: 1, forgets: true}},
 	{always, modelScenario{name: "a used name", times: dueNow, from: 1, to: 3, workers: 1, desks: 1, acts: 1, faults: 1, spent: 1}},
 
 	{withoutRace, modelScenario{name: "a used name, two planners", times: dueNow, from: 1, to: 2, workers: 1, desks: 2, acts: 1, faults: 1, spent: 1}},

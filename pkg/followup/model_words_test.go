@@ -11,6 +11,7 @@ const (
 	verbCancel
 	verbDelete
 	verbOverwrite
+	verbForget
 	verbRead
 	verbCreate
 	verbStore
@@ -97,6 +98,8 @@ func (m *model) tellStep(from modelState, step modelStepName) string {
 		return "LAD deletes the booking"
 	case verbOverwrite:
 		return "LAD writes the task status over as " + string(modelStates[step.number].Status)
+	case verbForget:
+		return "The database forgets the claim"
 	case verbRead:
 		a := m.ask(modelQuestion{kind: step.kind, row: from.row, now: from.now})
 		if a.effect == Arm {

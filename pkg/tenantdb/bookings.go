@@ -74,13 +74,24 @@ WHERE tenant_id = $1 AND id = $2
 	// LAD has written over meanwhile is written anew. $13: late truth, an accepted
 	// call whose claim has meanwhile been held as outcome_unknown, or ended by
 	// somebody who did not know of the call. $14: the claim has recorded that the
-	// call was accepted, and has learnt more since.
+	// call was accepted, and has learnt more since. $15: nobody knows whether the lead
+	// was called. Where a row that is for that very time knows of no claim as late, the
+	// database has lost it (restored, or a replica promoted), and an accepted call
+	// settles it all the same, one in doubt unless the row has been planned anew.
 	finishSQL = `UPDATE followup_bookings SET
 	task_status = $6, task_reason = NULLIF($7, ''), executed_at = $8, called_at = $8, call_id = NULLIF($9, ''),
-	last_execution_error = NULLIF($10, ''), idempotency_key = NULLIF($11, ''), execution_attempts = $12
-WHERE tenant_id = $1 AND id = $2
-	AND task_revision = $3 AND claimed_at = $4 AND planned_for = $5
-	AND (task_reason IS NULL AND (called_at IS DISTINCT FROM claimed_at OR $14) OR $13 AND task_reason IS NOT NULL)`
+	last_execution_error = NULLIF($10, ''), idempotency_key = NULLIF($11, ''), execution_attempts = $12,
+	task_revision = GREATEST(task_revision, $3), claimed_at = $4
+WHERE tenant_id = $1 AND id = $2 AND planned_for = $5
+	AND (task_revision = $3 AND claimed_at = $4
+			AND (task_reason IS NULL AND (called_at IS DISTINCT FROM claimed_at OR $14) OR $13 AND task_reason IS NOT NULL)
+		OR ($13 OR $15 AND task_revision <= $3) AND COALESCE(claimed_at, '-infinity') < $4 AND COALESCE(called_at, '-infinity') < $4)`
+
+	// recallSQL is for a row that was restored to before it was planned for the time
+	// of the call: whatever it waits for stays, and the call counts (RuleCalled).
+	recallSQL = `UPDATE followup_bookings SET executed_at = $4, called_at = $4, call_id = NULLIF($5, '')
+WHERE tenant_id = $1 AND id = $2 AND task_revision <= $3
+	AND COALESCE(claimed_at, '-infinity') < $4 AND COALESCE(called_at, '-infinity') < $4`
 )
 
 // Booking reads a booking and the database's clock. The booking is nil if the
@@ -124,12 +135,18 @@ func (db *DB) Update(ctx context.Context, seen followup.Booking, next followup.T
 // Finish records next as the outcome of the claim that the row carried when it
 // was admitted, and reports false if the claim no longer holds. claimed is the row
 // as the claim left it, or as an earlier Finish did that recorded an accepted call.
+// A row that has lost the claim learns of a call all the same, so that nobody is
+// called again; unless a later claim, or a newer plan for another time, stands there.
 func (db *DB) Finish(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (stored bool, err error) {
+	accepted := next.Status == followup.Executed
 	err = db.inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, finishSQL,
 			ref.TenantID, ref.BookingID, claimed.Revision, claimed.ClaimedAt, claimed.PlannedFor,
 			string(next.Status), string(next.Reason), nullTime(next.ExecutedAt), next.CallID, next.LastError,
-			next.Key, next.Attempts, next.Status == followup.Executed, claimed.Status == followup.Executed)
+			next.Key, next.Attempts, accepted, claimed.Status == followup.Executed, next.Reason == followup.OutcomeUnknown)
+		if err == nil && tag.RowsAffected() == 0 && accepted {
+			tag, err = tx.Exec(ctx, recallSQL, ref.TenantID, ref.BookingID, claimed.Revision, next.ExecutedAt, next.CallID)
+		}
 		stored = tag.RowsAffected() == 1
 		return err
 	})

@@ -2,7 +2,6 @@ package tenantdb_test
 
 import (
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -55,27 +54,5 @@ func TestACommitWhoseOutcomeNobodyKnowsIsUnclear(t *testing.T) {
 				return errors.Is(err, tenantdb.ErrUnclear) // by its own COMMIT
 			})
 		})
-	}
-}
-
-// A refusal proves that nothing holds, so the same may be tried again.
-func TestACommitThatTheDatabaseRefusesIsNotUnclear(t *testing.T) {
-	t.Parallel()
-	f := tenantdbtest.New(t)
-	f.LAD(t, tenantdbtest.TenantA, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-		BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = NEW.call_id; END $$`)
-	f.LAD(t, tenantdbtest.TenantA, `CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON lead_bookings
-		DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
-	ref := f.Insert(t, dueNow())
-	for name, code := range map[string]string{"a deferred constraint": "23514", "serialization": "40001", "deadlock": "40P01"} {
-		next := claim
-		next.CallID = code
-		_, err := f.DB.Admit(t.Context(), ref, rules(), always(followup.Dial, next))
-		if err == nil || errors.Is(err, tenantdb.ErrUnclear) || !strings.Contains(err.Error(), "commit") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if got, _ := f.Read(t, ref); got.Task.Status != followup.Scheduled {
-			t.Errorf("%s: the row is %s", name, got.Task.Status)
-		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"cloud.google.com/go/cloudsqlconn"
@@ -16,27 +15,6 @@ import (
 
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/phone"
-)
-
-// The errors that callers tell apart. All others are faults of the database or
-// of the way to it, after which the same operation may be tried again unless
-// its error is ErrUnclear.
-var (
-	// ErrUnclear: the COMMIT was sent and its answer lost, so nobody knows
-	// whether the change holds.
-	ErrUnclear = errors.New("the outcome of the commit is unclear")
-	// ErrLocked: somebody else holds the row. That somebody may be LAD, which may
-	// hold many rows of a tenant for long.
-	ErrLocked = errors.New("the row is locked by somebody else")
-	// ErrBusy: a connection was not to be had in time.
-	ErrBusy = errors.New("the database is busy")
-	// ErrSlow: a statement took longer than DB_STATEMENT_TIMEOUT.
-	ErrSlow = errors.New("the statement took too long")
-	// ErrDuplicate: LAD's index keeps the booking's minute for another booking of
-	// the same lead.
-	ErrDuplicate = errors.New("another booking of this lead holds this minute")
-	// ErrUnmigrated: the tenant's schema lacks the views of migration 002.
-	ErrUnmigrated = errors.New("the schema is not migrated; run `followup migrate up`")
 )
 
 // DB is the tenants' bookings. It is safe for concurrent use.
@@ -113,6 +91,9 @@ func poolConfig(ctx context.Context, c Config, cloudSQL []cloudsqlconn.Option) (
 	}
 	pc.MaxConns = c.MaxConns
 	pc.MaxConnIdleTime = 5 * time.Minute
+	// What a session was told when it began, by an ALTER DATABASE or by a server that
+	// is a replica by now, it believes for as long as it lives.
+	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter = 10*time.Minute, 2*time.Minute
 	// An idle connection may have gone silent without a word, behind a frozen
 	// instance or a failover. Without a limit its ping waits for the caller's.
 	pc.PingTimeout = 2 * time.Second
@@ -172,7 +153,7 @@ func (db *DB) inTenantWaiting(ctx context.Context, tenant uuid.UUID, lockTimeout
 			return fmt.Errorf("bind transaction to tenant: %w", err)
 		}
 		served(tx.Conn())[schema] = struct{}{}
-		return fn(tx)
+		return unmigrated(fn(tx))
 	})
 	if errors.Is(err, ErrUnmigrated) {
 		db.tenants.forget(tenant) // it may have moved to another schema
@@ -198,37 +179,51 @@ func served(conn *pgx.Conn) map[string]struct{} {
 	return schemas
 }
 
-func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	conn, err := db.pool.Acquire(ctx)
-	if err != nil {
-		return nil, classify(fmt.Errorf("acquire connection: %w", err), ErrBusy)
+// onSession runs use on a connection of the pool. An error that is about the
+// session costs it, and the pool's others, since what has befallen one may have
+// befallen all; unless a COMMIT is unclear, use runs once more, on a new one. So use
+// may run twice, and whatever the first time has done in the database is undone.
+func (db *DB) onSession(ctx context.Context, use func(*pgx.Conn) error) error {
+	spoilt, err := db.onceOnSession(ctx, use)
+	if spoilt && ctx.Err() == nil && !errors.Is(err, ErrUnclear) {
+		_, err = db.onceOnSession(ctx, use)
 	}
-	return conn, nil
+	return withhold(err)
 }
 
-// inTx runs fn in a transaction.
-func (db *DB) inTx(ctx context.Context, fn func(pgx.Tx) error) (err error) {
-	defer func() { err = withhold(err) }()
-	conn, err := db.acquire(ctx)
+func (db *DB) onceOnSession(ctx context.Context, use func(*pgx.Conn) error) (spoilt bool, err error) {
+	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
-		return err
+		stat := db.pool.Stat()
+		return false, acquireFailed(err, stat.AcquiredConns() > 0)
 	}
 	defer conn.Release()
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		return classify(fmt.Errorf("begin: %w", err), nil)
+	spoilt, err = classify(ctx, conn.Conn(), use(conn.Conn()))
+	if spoilt {
+		db.pool.Reset() // this one is closed when it is released
 	}
-	defer func() {
-		// After a commit this does nothing. It must also happen when ctx has
-		// ended or fn panicked, or the next user would inherit the transaction.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		_ = tx.Rollback(ctx)
-	}()
-	if err := fn(tx); err != nil {
-		return classify(err, nil)
-	}
-	return commit(ctx, tx)
+	return spoilt, err
+}
+
+// inTx runs fn in a transaction, as onSession does: perhaps twice.
+func (db *DB) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	return db.onSession(ctx, func(conn *pgx.Conn) error {
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+		defer func() {
+			// After a commit this does nothing. It must also happen when ctx has
+			// ended or fn panicked, or the next user would inherit the transaction.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			_ = tx.Rollback(ctx)
+		}()
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return commit(ctx, tx)
+	})
 }
 
 // commit commits. A COMMIT that has failed may have taken effect all the same:
@@ -257,43 +252,7 @@ func commit(ctx context.Context, tx pgx.Tx) error {
 
 // refusal: the transaction was rolled back. FATAL ends a connection, and a
 // pooler says so of the server's when it loses that in mid-COMMIT (PgBouncer:
-// FATAL, 08P01), which proves nothing; nor do the SQLSTATEs that say as much.
+// FATAL, 08P01), which proves nothing.
 func refusal(e *pgconn.PgError) bool {
-	return e.SeverityUnlocalized == "ERROR" && e.Code != completionUnknown && !strings.HasPrefix(e.Code, connectionException)
-}
-
-// SQLSTATE codes (PostgreSQL documentation, appendix A).
-const (
-	lockNotAvailable = "55P03"
-	undefinedTable   = "42P01"
-	undefinedColumn  = "42703"
-	tooManyConns     = "53300"
-	queryCanceled    = "57014"
-	uniqueViolation  = "23505"
-
-	completionUnknown   = "40003"
-	connectionException = "08" // a class
-)
-
-// classify adds what callers tell apart to an error's chain.
-func classify(err, kind error) error {
-	var pg *pgconn.PgError
-	if kind == nil && errors.As(err, &pg) {
-		switch pg.Code {
-		case lockNotAvailable:
-			kind = ErrLocked
-		case tooManyConns:
-			kind = ErrBusy
-		case queryCanceled:
-			kind = ErrSlow
-		case uniqueViolation:
-			kind = ErrDuplicate
-		case undefinedTable, undefinedColumn:
-			kind = ErrUnmigrated
-		}
-	}
-	if kind == nil || errors.Is(err, kind) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", kind, err)
+	return e.SeverityUnlocalized == "ERROR" && !meaningOf(e.Code).unclear
 }

@@ -137,16 +137,13 @@ func (r *registry) list(ctx context.Context) (tenants []uuid.UUID, err error) {
 func (r *registry) ask(ctx context.Context, sql string, collect func(pgx.Rows) error, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	conn, err := r.db.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	rows, err := conn.Query(ctx, sql, args...)
-	if err != nil {
-		return err
-	}
-	return collect(rows)
+	return r.db.onSession(ctx, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		return collect(rows)
+	})
 }
 
 func (r *registry) cached(tenant uuid.UUID) (schema string, known bool) {

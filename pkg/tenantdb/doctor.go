@@ -48,13 +48,32 @@ func (db *DB) Schemas(ctx context.Context) ([]string, error) {
 }
 
 // Migrations says how far a schema is migrated.
-func (db *DB) Migrations(ctx context.Context, schema string) ([]migrations.MigrationStatus, error) {
-	conn, err := db.acquire(ctx)
+func (db *DB) Migrations(ctx context.Context, schema string) (status []migrations.MigrationStatus, err error) {
+	err = db.onSession(ctx, func(conn *pgx.Conn) error {
+		status, err = migrations.Status(ctx, conn, schema)
+		return err
+	})
+	return status, err
+}
+
+// Durability is what the server does for a commit to outlive a crash.
+type Durability struct {
+	SynchronousCommit string // the login's; this package's own transactions raise it
+	Fsync             bool
+	FullPageWrites    bool
+}
+
+const durabilitySQL = `SELECT current_setting('synchronous_commit'), current_setting('fsync')::boolean, current_setting('full_page_writes')::boolean`
+
+// Durability reads it.
+func (db *DB) Durability(ctx context.Context) (d Durability, err error) {
+	err = db.inTx(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, durabilitySQL).Scan(&d.SynchronousCommit, &d.Fsync, &d.FullPageWrites)
+	})
 	if err != nil {
-		return nil, err
+		return d, fmt.Errorf("read what the server does for durability: %w", err)
 	}
-	defer conn.Release()
-	return migrations.Status(ctx, conn.Conn(), schema)
+	return d, nil
 }
 
 // dangerousSQL: every role that the login may become counts, since it need only
@@ -76,6 +95,7 @@ func (db *DB) RoleExcess(ctx context.Context) (excess []string, err error) {
 		}
 		var role, what string
 		var itself, superuser bool
+		excess = nil
 		_, err = pgx.ForEachRow(rows, []any{&role, &itself, &what}, func() error {
 			switch {
 			case superuser: // who may become anybody: the rest says nothing more
@@ -184,7 +204,7 @@ func (db *DB) Leaks(ctx context.Context, schema string) (leaks []string, err err
 			}
 			var shows [5]bool
 			if err := tx.QueryRow(ctx, visibleSQL).Scan(&shows[0], &shows[1], &shows[2], &shows[3], &shows[4]); err != nil {
-				return err
+				return unmigrated(err)
 			}
 			for i, view := range []string{"followup_bookings", "followup_leads", "followup_agents", "followup_numbers", "followup_call_log"} {
 				if shows[i] {

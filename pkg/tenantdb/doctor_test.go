@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"lad.internal/followup/internal/ladschema"
 	"lad.internal/followup/internal/settings"
@@ -16,21 +15,6 @@ import (
 	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
-
-// admin runs statements as the superuser.
-func admin(t *testing.T, f *tenantdbtest.Fixture, statements ...string) {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), f.AdminURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	for _, s := range statements {
-		if _, err := conn.Exec(t.Context(), s); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
-	}
-}
 
 // login makes a role of its own, since roles belong to the whole server, and
 // opens the repository as it.
@@ -41,7 +25,7 @@ func login(t *testing.T, f *tenantdbtest.Fixture, attributes string, statements 
 	for _, s := range statements {
 		all = append(all, strings.ReplaceAll(s, "$role", role))
 	}
-	admin(t, f, all...)
+	f.Admin(t, all...)
 	return f.Open(func(c *tenantdb.Config) {
 		c.URL = settings.NewSecret(strings.Replace(c.URL.Reveal(), "followup_app", role, 1))
 	})
@@ -217,7 +201,7 @@ func TestLADsTriggerIsFoundByItsNameOrItsChannelWhileItIsEnabled(t *testing.T) {
 		{"DROP TRIGGER announce ON lead_bookings", ""},
 		{"CREATE TRIGGER " + name + " AFTER INSERT ON lead_bookings FOR EACH ROW EXECUTE FUNCTION other()", name},
 	} {
-		admin(t, f, "SET search_path = lad_dev; "+step.do)
+		f.Admin(t, "SET search_path = lad_dev; "+step.do)
 		if got := triggers(); got != step.want {
 			t.Errorf("after %.60q: %q, want %q", step.do, got, step.want)
 		}

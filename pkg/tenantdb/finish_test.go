@@ -1,6 +1,7 @@
 package tenantdb_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -72,7 +73,6 @@ func TestAClaimThatIsNoLongerTheRowsFinishesNothing(t *testing.T) {
 		"an earlier revision": func(c *followup.Task) { c.Revision-- },
 		"a later revision":    func(c *followup.Task) { c.Revision++ },
 		"an earlier moment":   func(c *followup.Task) { c.ClaimedAt = c.ClaimedAt.Add(-time.Microsecond) },
-		"a later moment":      func(c *followup.Task) { c.ClaimedAt = c.ClaimedAt.Add(time.Microsecond) },
 		"another time":        func(c *followup.Task) { c.PlannedFor = c.PlannedFor.Add(time.Hour) },
 		"no moment":           func(c *followup.Task) { c.ClaimedAt = time.Time{} },
 	} {
@@ -160,6 +160,67 @@ func TestLateTruthOfAnotherAttemptSettlesNothing(t *testing.T) {
 	claimed.ClaimedAt = claimed.ClaimedAt.Add(-time.Second)
 	if stored, err := f.DB.Finish(t.Context(), ref, claimed, rules().Finish(claimed, reports["accepted"])); err != nil || stored {
 		t.Errorf("stored %v, error %v", stored, err)
+	}
+}
+
+// The database was restored to a moment before the claim, or a replica that had not
+// heard of it was promoted.
+func TestFinishOfAClaimThatTheDatabaseHasLost(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	waits := func(c *followup.Task) { c.Status, c.ClaimedAt = followup.Scheduled, time.Time{} }
+	for _, c := range []struct {
+		name    string
+		row     func(*followup.Task)
+		settles []string // the reports that the row is settled by
+		recalls bool     // it stays as it is, but for the call
+	}{
+		{"it waits", waits, []string{"accepted", "unknown"}, false},
+		{"it waits, of an earlier revision", func(c *followup.Task) { waits(c); c.Revision-- }, []string{"accepted", "unknown"}, false},
+		{"it was armed anew for the same time", func(c *followup.Task) { waits(c); c.Revision++ }, []string{"accepted"}, false},
+		{"the attempt before was refused", func(c *followup.Task) {
+			c.Status, c.Reason, c.ClaimedAt = followup.Failed, followup.NotStarted, c.ClaimedAt.Add(-time.Minute)
+		}, []string{"accepted", "unknown"}, false},
+		{"the attempt before is at work", func(c *followup.Task) { c.ClaimedAt = c.ClaimedAt.Add(-time.Microsecond) }, []string{"accepted", "unknown"}, false},
+		{"a person has cancelled it since", func(c *followup.Task) { waits(c); c.Status, c.Reason = followup.Cancelled, followup.ByOperator }, []string{"accepted", "unknown"}, false},
+		{"it was never armed", func(c *followup.Task) { *c = followup.Task{Status: followup.Pending} }, nil, true},
+		{"it waits for another time, of before", func(c *followup.Task) { waits(c); c.Revision--; c.PlannedFor = c.PlannedFor.Add(time.Hour) }, nil, true},
+		{"it was armed anew for another time", func(c *followup.Task) { waits(c); c.Revision++; c.PlannedFor = c.PlannedFor.Add(time.Hour) }, nil, false},
+		{"a later claim is at work", func(c *followup.Task) { c.ClaimedAt = c.ClaimedAt.Add(time.Microsecond) }, nil, false},
+		{"a later claim has called", func(c *followup.Task) {
+			c.Status, c.ClaimedAt = followup.Executed, c.ClaimedAt.Add(time.Microsecond)
+			c.ExecutedAt = c.ClaimedAt
+		}, nil, false},
+	} {
+		for name, report := range reports {
+			row, claimed := claimedRow()
+			c.row(&row.Task)
+			ref := f.Insert(t, row)
+			next := rules().Finish(claimed, report)
+			want, settles := row.Task, slices.Contains(c.settles, name)
+			switch {
+			case settles:
+				want = next
+				want.Revision = max(want.Revision, row.Task.Revision)
+			case c.recalls && name == "accepted":
+				want.ExecutedAt, want.CallID, settles = claimed.ClaimedAt, report.CallID, true
+			}
+			if stored, err := f.DB.Finish(t.Context(), ref, claimed, next); err != nil || stored != settles {
+				t.Errorf("%s, %s: stored %v, error %v", c.name, name, stored, err)
+			}
+			got, _ := f.Read(t, ref)
+			if diff := cmp.Diff(want, got.Task); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", c.name, name, diff)
+			}
+			if name != "accepted" || !settles {
+				continue
+			}
+			// Whatever it waits for: nobody is called for this time again.
+			got.ScheduledAt = claimed.PlannedFor
+			if d := rules().Plan(&got, claimed.ClaimedAt.Add(time.Hour)); d.Rule != followup.RuleCalled && d.Rule != followup.RuleNoFollowUp {
+				t.Errorf("%s: the plan is to %s (%s)", c.name, d.Effect, d.Rule)
+			}
+		}
 	}
 }
 

@@ -95,6 +95,7 @@ func (db *DB) Report(ctx context.Context, tenant uuid.UUID, rules followup.Rules
 		var o Outcome
 		var r Report
 		var lags []*time.Duration
+		report = Report{}
 		_, err = pgx.ForEachRow(rows, []any{&total, &o.Status, &o.Reason, &o.Count, &r.Dialled, &r.OnTime, &r.Missed, &r.Late, &r.Waiting, &r.NotCalled, &lags}, func() error {
 			if !total {
 				report.Outcomes = append(report.Outcomes, o)
@@ -128,11 +129,10 @@ func percentiles(lags []*time.Duration) Percentiles {
 
 // Optional lists the tables and columns that a schema of LAD's lacks and need not
 // have.
-func (db *DB) Optional(ctx context.Context, schema string) ([]string, error) {
-	conn, err := db.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Release()
-	return migrations.Optional(ctx, conn.Conn(), schema)
+func (db *DB) Optional(ctx context.Context, schema string) (missing []string, err error) {
+	err = db.onSession(ctx, func(conn *pgx.Conn) error {
+		missing, err = migrations.Optional(ctx, conn, schema)
+		return err
+	})
+	return missing, err
 }

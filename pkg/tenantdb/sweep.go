@@ -138,6 +138,7 @@ func (db *DB) Concerned(ctx context.Context, tenant uuid.UUID, rules followup.Ru
 		if err != nil {
 			return err
 		}
+		found = nil
 		questions := &pgx.Batch{}
 		for _, c := range Concerns {
 			questions.Queue(concernSQL[c], args).Exec(func(rows pgconn.CommandTag) error {

@@ -2,7 +2,8 @@ package tenantdb_test
 
 import (
 	"context"
-	"errors"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,14 +107,52 @@ func TestTheFunctionsLoginReachesNoTableOfLADs(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatIsDownKeepsNobodyFromOpening(t *testing.T) {
+// Open says nothing: the database may be down, and whoever called will call again.
+func TestConnectionFaultsAreToldApart(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
-	db := f.Open(func(c *tenantdb.Config) {
-		c.URL = secret("postgres://followup_app:hush@127.0.0.1:1/lad?sslmode=disable&connect_timeout=2")
-	})
+	good := f.Config.URL.Reveal()
+	hung, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hung.Close() })
+	replace := func(old, by string) string { return strings.Replace(good, old, by, 1) }
+	for _, c := range []struct {
+		name, url string
+		fault     tenantdb.Fault
+		text      string
+	}{
+		{"nothing listens", "postgres://followup_app:hush@127.0.0.1:1/lad?sslmode=disable", tenantdb.ErrRefused, "cannot connect to the database lad as followup_app at 127.0.0.1:1: connection refused"},
+		{"no such host", "postgres://followup_app:hush@database.invalid/lad?sslmode=disable", tenantdb.ErrUnknownHost, "at database.invalid:5432: the database's host is not known"},
+		{"a wrong password", replace(tenantdbtest.Password, "hush"), tenantdb.ErrLogin, "SQLSTATE 28P01"},
+		{"a wrong user", replace("followup_app", "nobody"), tenantdb.ErrLogin, "refuses the login"},
+		{"no such database", replace("/test_", "/hush_"), tenantdb.ErrNoDatabase, "SQLSTATE 3D000"},
+		{"no answer", "postgres://followup_app:hush@" + hung.Addr().String() + "/lad?sslmode=disable", tenantdb.ErrUnreachable, "deadline exceeded"},
+		{"a server without TLS", replace("sslmode=disable", "sslmode=require"), tenantdb.ErrUnreachable, "TLS"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if c.fault == tenantdb.ErrUnreachable && c.text != "TLS" {
+				ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+			}
+			db := f.Open(func(c2 *tenantdb.Config) { c2.URL = secret(c.url) })
+			_, _, err := db.Booking(ctx, followup.Ref{TenantID: tenantdbtest.TenantA, BookingID: uuid.New()})
+			if tenantdb.FaultOf(err) != c.fault || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "hush@") {
+				t.Errorf("%q: %v", tenantdb.FaultOf(err), err)
+			}
+		})
+	}
+}
+
+func TestAServerWithoutConnectionsLeftIsBusy(t *testing.T) {
+	t.Parallel()
+	db := login(t, tenantdbtest.New(t), "CONNECTION LIMIT 0")
 	_, _, err := db.Booking(t.Context(), followup.Ref{TenantID: tenantdbtest.TenantA, BookingID: uuid.New()})
-	if !errors.Is(err, tenantdb.ErrBusy) {
-		t.Errorf("got %v", err)
+	if tenantdb.FaultOf(err) != tenantdb.ErrBusy || sqlState(err) != "53300" {
+		t.Error(err)
 	}
 }

@@ -1,7 +1,7 @@
 // Package postgres runs throw-away PostgreSQL servers for the local stack and for tests.
 //
 // A server lives in a temporary folder of its own, listens on a free port of 127.0.0.1 alone, asks
-// for a random password, and trades every durability for speed. It is looked after by a keeper, a
+// for a random password, and is as durable as PostgreSQL is by itself. It is looked after by a keeper, a
 // small /bin/sh script in a session of its own that holds the read end of a pipe: when this
 // process closes the pipe or dies (Stop, Ctrl-C, kill, kill -9), the keeper stops the server and
 // removes the folder.
@@ -42,7 +42,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// Settings are server parameters (PostgreSQL documentation, "Server Configuration"), on top of
-	// the fast and unsafe ones of this package.
+	// this package's.
 	Settings map[string]string
 
 	// MaxConnections is max_connections; 0 means 200.
@@ -126,9 +126,6 @@ func serverSettings(port int, options Options) map[string]string {
 		"unix_socket_directories": "",
 		// In the data folder, so that not even a killed server leaves a segment in /dev/shm.
 		"dynamic_shared_memory_type": "mmap",
-		"fsync":                      "off",
-		"synchronous_commit":         "off",
-		"full_page_writes":           "off",
 		// The log is read by this package, which looks for English sentences.
 		"lc_messages": "C",
 		"timezone":    "UTC",

@@ -190,6 +190,35 @@ func (f *Fixture) LAD(t testing.TB, tenant uuid.UUID, sql string, args ...any) i
 	return hit
 }
 
+// Admin runs statements as the superuser.
+func (f *Fixture) Admin(t testing.TB, statements ...string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), f.AdminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }() // nothing is under way on it
+	for _, s := range statements {
+		if _, err := conn.Exec(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// ReadOnly makes the database read-only, or writable again, for sessions to come:
+// those that there are stay as they are.
+func (f *Fixture) ReadOnly(t testing.TB, on bool) {
+	t.Helper()
+	f.Admin(t, `SET default_transaction_read_only = off`, fmt.Sprintf(
+		`DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I SET default_transaction_read_only = %v', current_database()); END $$`, on))
+}
+
+// EndSessions ends the functions' sessions.
+func (f *Fixture) EndSessions(t testing.TB) {
+	t.Helper()
+	f.Admin(t, `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'followup_app' AND datname = current_database()`)
+}
+
 // Read is the booking as the repository sees it, and the database's clock. It
 // fails the test if there is none.
 func (f *Fixture) Read(t testing.TB, ref followup.Ref) (followup.Booking, time.Time) {
