@@ -15,6 +15,7 @@ import (
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 
 	"lad.internal/followup/internal/mask"
+	"lad.internal/followup/pkg/followup"
 )
 
 // handler is the slog.Handler. Attributes are cleaned (masked, resolved, reduced
@@ -167,5 +168,5 @@ func (m marks) clone() marks {
 func isLabel(key string) bool { return key == "tenant_id" || key == "booking_id" }
 
 func formatTime(dst []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(dst, time.RFC3339Nano)
+	return append(dst, followup.Moment{Time: t}.String()...)
 }
