@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lad.internal/followup/internal/mask"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -173,7 +172,7 @@ type agentView struct {
 }
 
 func agentOf(c followup.Choice) agentView {
-	return agentView{ID: orNull(c.ID), From: mask.Phone(c.From), Why: c.Why, Problem: c.Problem}
+	return agentView{ID: orNull(c.ID), From: c.From.String(), Why: c.Why, Problem: c.Problem}
 }
 
 // cells are the agent, its number, and why.

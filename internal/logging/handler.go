@@ -18,7 +18,7 @@ import (
 	"lad.internal/followup/pkg/followup"
 )
 
-// handler is the slog.Handler. Attributes are cleaned (masked, resolved, reduced
+// handler is the slog.Handler. Attributes are cleaned (without secrets, resolved, reduced
 // to a few kinds) when they are given, so With pays once.
 type handler struct {
 	out    *output
