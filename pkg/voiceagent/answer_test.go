@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -103,6 +104,19 @@ func TestDetail(t *testing.T) {
 		resp.Header.Set("Content-Type", header)
 		if got := describe(resp, answer{length: 1}, ""); !strings.HasSuffix(got, "(1 bytes of "+want+")") {
 			t.Errorf("%s: got %q, want %q", header, got, want)
+		}
+	}
+}
+
+func TestCodesAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/voice-agent.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code := range codes {
+		if !strings.Contains(string(page), "`"+string(code)+"`") {
+			t.Errorf("docs/voice-agent.md does not name the code %s", code)
 		}
 	}
 }
