@@ -52,6 +52,7 @@ func TestAVoiceAgentThatTellsAllItKnowsIsNotQuoted(t *testing.T) {
 		"cut short":              inJSON(confession)[:400],
 		"of half a megabyte":     inJSON(strings.Repeat("x", 480) + numberCanary + strings.Repeat(" "+confession, 1000)),
 		"as the call's id":       `{"callId":"` + numberCanary + " " + firstName + `"}`,
+		"in other spellings":     inJSON("Zébulon QUACKENBUSH, Quacke\u0301nbush, 15123456789ms, 4,915,123,456,789, hear of the canary-in-a-note"),
 		"as a key":               `{"` + confession + `":1,"message":{"` + firstName + `":"` + numberCanary + `"}}`,
 	}
 	w := calm(t)

@@ -28,13 +28,13 @@ const sweepMargin = 3 * time.Minute
 
 // difference is one row or task without its counterpart.
 type difference struct {
-	Kind      string    `json:"kind"`
-	TenantID  uuid.UUID `json:"tenantId,omitzero"` // zero if foreign
-	BookingID uuid.UUID `json:"bookingId,omitzero"`
-	Task      string    `json:"task"` // the task's full name
-	DueAt     time.Time `json:"dueAt"`
-	Detail    string    `json:"detail"`
-	Heals     string    `json:"heals"` // how it heals by itself; "" if it does not
+	Kind      string          `json:"kind"`
+	TenantID  uuid.UUID       `json:"tenantId,omitzero"` // zero if foreign
+	BookingID uuid.UUID       `json:"bookingId,omitzero"`
+	Task      string          `json:"task"` // the task's full name
+	DueAt     followup.Moment `json:"dueAt"`
+	Detail    string          `json:"detail"`
+	Heals     string          `json:"heals"` // how it heals by itself; "" if it does not
 }
 
 // tenantDrift is one tenant's share, in numbers.
@@ -124,7 +124,7 @@ func (c *comparison) readQueue(ctx context.Context, queue *tasks.Client, waiting
 		case t.Problem != nil:
 			if c.all {
 				c.Foreign++
-				c.add(difference{Kind: driftForeign, Task: t.Name, DueAt: t.DueAt, Detail: t.Problem.Error()})
+				c.add(difference{Kind: driftForeign, Task: t.Name, DueAt: followup.Moment{Time: t.DueAt}, Detail: t.Problem.Error()})
 			}
 			continue
 		case !c.all && c.count[ref.TenantID] == nil:
@@ -171,7 +171,7 @@ func (c *comparison) judgeRow(before followup.Booking, rows map[followup.Ref]fol
 		return // it has changed meanwhile
 	}
 	plan := c.rules.Plan(&b, c.now)
-	d := difference{Kind: driftMissing, TenantID: b.TenantID, BookingID: b.BookingID, Task: b.Task.Name, DueAt: b.Task.DueAt}
+	d := difference{Kind: driftMissing, TenantID: b.TenantID, BookingID: b.BookingID, Task: b.Task.Name, DueAt: followup.Moment{Time: b.Task.DueAt}}
 	switch {
 	case b.Task.Name == "":
 		d.Detail = "the row names no task"
@@ -204,7 +204,7 @@ func (c *comparison) judgeTask(t tasks.Queued, rows map[followup.Ref]followup.Bo
 	if found && waits && b.Task.Name == t.Name {
 		return // it was armed, or claimed, meanwhile
 	}
-	d := difference{Kind: driftOrphaned, TenantID: t.Payload.TenantID, BookingID: t.Payload.BookingID, Task: t.Name, DueAt: t.DueAt}
+	d := difference{Kind: driftOrphaned, TenantID: t.Payload.TenantID, BookingID: t.Payload.BookingID, Task: t.Name, DueAt: followup.Moment{Time: t.DueAt}}
 	switch {
 	case !found:
 		d.Detail = "there is no such booking"
@@ -248,6 +248,6 @@ func (c *comparison) finish() {
 			cmp.Compare(min(len(a.Heals), 1), min(len(b.Heals), 1)),
 			strings.Compare(a.Kind, b.Kind),
 			strings.Compare(a.TenantID.String(), b.TenantID.String()),
-			a.DueAt.Compare(b.DueAt), strings.Compare(a.Task, b.Task))
+			a.DueAt.Compare(b.DueAt.Time), strings.Compare(a.Task, b.Task))
 	})
 }

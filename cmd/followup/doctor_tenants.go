@@ -36,11 +36,11 @@ type readingView struct {
 
 // nextView is one of the next bookings, in both readings.
 type nextView struct {
-	Written string     `json:"written"`     // the clock reading in LAD's column
-	Wall    *time.Time `json:"wallClock"`   // the call, if that is the zone's wall clock; null if the zone cannot be read
-	Stored  time.Time  `json:"instant"`     // the call, if that is UTC
-	Chosen  string     `json:"chosen"`      // wall, instant or none
-	How     string     `json:"explanation"` // of the chosen one
+	Written string           `json:"written"`     // the clock reading in LAD's column
+	Wall    *followup.Moment `json:"wallClock"`   // the call, if that is the zone's wall clock; null if the zone cannot be read
+	Stored  followup.Moment  `json:"instant"`     // the call, if that is UTC
+	Chosen  string           `json:"chosen"`      // wall, instant or none
+	How     string           `json:"explanation"` // of the chosen one
 }
 
 // askTenants asks about each tenant within the timeout, and makes three checks of it.
@@ -128,7 +128,7 @@ func (d *doctor) askTenant(ctx context.Context, id uuid.UUID) (tenantView, error
 
 func nextOf(times followup.Times, w followup.When) nextView {
 	asWall := followup.Times{DefaultZone: times.DefaultZone}.Instant(w)
-	n := nextView{Written: w.Wall.Format("2006-01-02 15:04"), Wall: orNull(asWall.At), Stored: w.Wall.UTC(), Chosen: "wall", How: times.Explain(w)}
+	n := nextView{Written: w.Written(), Wall: momentOrNull(asWall.At), Stored: followup.Moment{Time: w.Wall}, Chosen: "wall", How: times.Explain(w)}
 	switch chosen := times.Instant(w); {
 	case chosen.Unreadable:
 		n.Chosen = "none"
@@ -151,9 +151,9 @@ func printTenants(w io.Writer, tenants []tenantView) error {
 			for _, n := range r.Next {
 				wall := "cannot be read"
 				if n.Wall != nil {
-					wall = moment(*n.Wall)
+					wall = moment(n.Wall.Time)
 				}
-				times = append(times, []string{t.TenantID, orDash(r.Source), orDash(r.Zone), strconv.Itoa(r.Bookings), n.Written, wall, moment(n.Stored), n.Chosen, n.How})
+				times = append(times, []string{t.TenantID, orDash(r.Source), orDash(r.Zone), strconv.Itoa(r.Bookings), n.Written, wall, moment(n.Stored.Time), n.Chosen, n.How})
 			}
 		}
 	}

@@ -318,7 +318,7 @@ func TestDoctorOfAllTenants(t *testing.T) {
 	}
 	for _, r := range a.Times {
 		for _, n := range r.Next {
-			if !r.Readable || n.Chosen != "instant" || n.Wall == nil || r.Zone == "GST" && n.Stored.Sub(*n.Wall) != 4*time.Hour {
+			if !r.Readable || n.Chosen != "instant" || n.Wall == nil || r.Zone == "GST" && n.Stored.Sub(n.Wall.Time) != 4*time.Hour {
 				t.Errorf("in %s: %+v", r.Zone, n)
 			}
 		}

@@ -105,7 +105,7 @@ func (f *driftFlags) print(w io.Writer, found *comparison) error {
 		if d.TenantID == uuid.Nil {
 			booking, tenant = "task "+path.Base(d.Task), "-"
 		}
-		rows = append(rows, []string{d.Kind, tenant, booking, moment(d.DueAt), d.Detail, heals})
+		rows = append(rows, []string{d.Kind, tenant, booking, moment(d.DueAt.Time), d.Detail, heals})
 	}
 	fmt.Fprintln(w)
 	err = printTable(w, []string{"DRIFT", "TENANT", "BOOKING", "DUE", "WHAT", "HEALS BY ITSELF"}, rows)

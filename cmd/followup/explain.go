@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lad.internal/followup/internal/mask"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -72,15 +71,15 @@ could dial when it fires. Nothing is changed.
 
 // foresight is what would happen to a booking at a time.
 type foresight struct {
-	BookingID string    `json:"bookingId"`
-	TenantID  string    `json:"tenantId"`
-	At        time.Time `json:"at"`
-	Call      string    `json:"call"` // as failed/rejected
-	Advice    string    `json:"advice"`
-	Time      string    `json:"time"`        // how the booking's time is read
-	Objection *string   `json:"leadProblem"` // why the lead is not called; null if it may be
-	Agent     agentView `json:"agent"`
-	Plan      reasons   `json:"plan"`
+	BookingID string          `json:"bookingId"`
+	TenantID  string          `json:"tenantId"`
+	At        followup.Moment `json:"at"`
+	Call      string          `json:"call"` // as failed/rejected
+	Advice    string          `json:"advice"`
+	Time      string          `json:"time"`        // how the booking's time is read
+	Objection *string         `json:"leadProblem"` // why the lead is not called; null if it may be
+	Agent     agentView       `json:"agent"`
+	Plan      reasons         `json:"plan"`
 	// Task is what the booking's task would do; null if it has none and would
 	// get none.
 	Task *taskForesight `json:"task"`
@@ -88,9 +87,9 @@ type foresight struct {
 
 // taskForesight is about the task that the row has, or would get by the plan.
 type taskForesight struct {
-	Planned  bool      `json:"planned"` // it does not exist yet
-	Revision int       `json:"revision"`
-	FiresAt  time.Time `json:"firesAt"`
+	Planned  bool            `json:"planned"` // it does not exist yet
+	Revision int             `json:"revision"`
+	FiresAt  followup.Moment `json:"firesAt"`
 	reasons
 }
 
@@ -105,10 +104,10 @@ type reasons struct {
 }
 
 type taskView struct {
-	TaskStatus      string     `json:"taskStatus"`
-	TaskReason      *string    `json:"taskReason"`
-	TaskRevision    int        `json:"taskRevision"`
-	TaskScheduledAt *time.Time `json:"taskScheduledAt"`
+	TaskStatus      string           `json:"taskStatus"`
+	TaskReason      *string          `json:"taskReason"`
+	TaskRevision    int              `json:"taskRevision"`
+	TaskScheduledAt *followup.Moment `json:"taskScheduledAt"`
 }
 
 type askedRule struct {
@@ -124,7 +123,7 @@ func foresee(e *environment, b followup.Booking, facts followup.Facts, at time.T
 	r := e.Rules
 	plan := r.ExplainPlan(&b, at)
 	f := foresight{
-		BookingID: b.BookingID.String(), TenantID: b.TenantID.String(), At: at,
+		BookingID: b.BookingID.String(), TenantID: b.TenantID.String(), At: followup.Moment{Time: at},
 		Call: standing(b.Task), Advice: r.Advice(b, at), Plan: reasonsOf(plan, b.Task),
 		Time: e.Database.Times.Explain(b.When), Objection: orNull(objection(r, facts.Lead)), Agent: agentOf(r.Agent(b, facts.Agents)),
 	}
@@ -139,7 +138,7 @@ func foresee(e *environment, b followup.Booking, facts followup.Facts, at time.T
 			fires = b.Task.DueAt
 		}
 		admit := r.ExplainAdmit(&b, facts, ticket, fires)
-		f.Task = &taskForesight{Planned: planned, Revision: ticket.Revision, FiresAt: fires, reasons: reasonsOf(admit, b.Task)}
+		f.Task = &taskForesight{Planned: planned, Revision: ticket.Revision, FiresAt: followup.Moment{Time: fires}, reasons: reasonsOf(admit, b.Task)}
 	}
 	return f
 }
@@ -173,7 +172,7 @@ type agentView struct {
 }
 
 func agentOf(c followup.Choice) agentView {
-	return agentView{ID: orNull(c.ID), From: mask.Phone(c.From), Why: c.Why, Problem: c.Problem}
+	return agentView{ID: orNull(c.ID), From: c.From.String(), Why: c.Why, Problem: c.Problem}
 }
 
 // cells are the agent, its number, and why.
@@ -200,7 +199,7 @@ func reasonsOf(e followup.Explanation, before followup.Task) reasons {
 	if d.Effect != followup.None && d.Effect != followup.Wait {
 		out.Becomes = &taskView{
 			TaskStatus: string(d.Next.Status), TaskReason: orNull(string(d.Next.Reason)),
-			TaskRevision: d.Next.Revision, TaskScheduledAt: orNull(d.Next.DueAt),
+			TaskRevision: d.Next.Revision, TaskScheduledAt: momentOrNull(d.Next.DueAt),
 		}
 	}
 	return out
@@ -229,7 +228,7 @@ func sentence(d followup.Decision) string {
 }
 
 func (f foresight) print(w io.Writer) error {
-	fmt.Fprintf(w, "Booking %s at %s, %s: %s.\nTime: %s\n", f.BookingID, moment(f.At), f.Call, f.Advice, printable(f.Time))
+	fmt.Fprintf(w, "Booking %s at %s, %s: %s.\nTime: %s\n", f.BookingID, moment(f.At.Time), f.Call, f.Advice, printable(f.Time))
 	if f.Objection == nil {
 		fmt.Fprintln(w, "Lead: may be called")
 	} else {
@@ -247,9 +246,9 @@ func (f foresight) print(w io.Writer) error {
 		fmt.Fprintln(w, "\nIt has no task that could fire.")
 		return err
 	case f.Task.Planned:
-		fmt.Fprintf(w, "\nWhat would that task do when it fires, at %s?\n", moment(f.Task.FiresAt))
+		fmt.Fprintf(w, "\nWhat would that task do when it fires, at %s?\n", moment(f.Task.FiresAt.Time))
 	default:
-		fmt.Fprintf(w, "\nWhat would its task, revision %d, do when it fires, at %s?\n", f.Task.Revision, moment(f.Task.FiresAt))
+		fmt.Fprintf(w, "\nWhat would its task, revision %d, do when it fires, at %s?\n", f.Task.Revision, moment(f.Task.FiresAt.Time))
 	}
 	return errors.Join(err, f.Task.print(w))
 }

@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"lad.internal/followup/pkg/followup"
 )
 
 // output prints for people, or with --json for machines.
@@ -57,12 +59,20 @@ func printable(s string) string {
 	}, s)
 }
 
-// moment is a time for people, in the form that the flags take: "-" for none.
+// moment is a time for people, to the second: "-" for none.
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.UTC().Truncate(time.Second).Format(time.RFC3339)
+	return followup.FormatTime(t)
+}
+
+// momentOrNull is a time for machines: null for none.
+func momentOrNull(t time.Time) *followup.Moment {
+	if t.IsZero() {
+		return nil
+	}
+	return &followup.Moment{Time: t}
 }
 
 func orDash(s string) string {

@@ -186,7 +186,7 @@ func firstArmings(all iter.Seq2[timeline.Entry, error]) (map[followup.Ref]arming
 		due, _ := e.Fields["due_at"].(string)
 		at, err := time.Parse(time.RFC3339Nano, due)
 		if seen, ok := first[e.Ref]; err == nil && (!ok || e.Time.Before(seen.at)) {
-			first[e.Ref] = arming{at: e.Time, due: at}
+			first[e.Ref] = arming{at: e.Time.Time, due: at}
 		}
 	}
 	return first, nil

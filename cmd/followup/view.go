@@ -12,28 +12,28 @@ import (
 // answers with, and null for what there is not. It holds nothing of the lead
 // but the id.
 type bookingView struct {
-	ID                 string     `json:"id"`
-	TenantID           string     `json:"tenantId"`
-	LeadID             *uuid.UUID `json:"leadId"`
-	AssignedUserID     *uuid.UUID `json:"assignedUserId"`
-	BookingType        *string    `json:"bookingType"`
-	Status             *string    `json:"status"`
-	IsDeleted          bool       `json:"isDeleted"`
-	ScheduledAt        *time.Time `json:"scheduledAt"`
-	CreatedAt          *time.Time `json:"createdAt"`
-	DueAt              *time.Time `json:"dueAt"` // when the call should be made
-	TaskStatus         string     `json:"taskStatus"`
-	TaskReason         *string    `json:"taskReason"`
-	TaskName           *string    `json:"taskName"`
-	TaskScheduledAt    *time.Time `json:"taskScheduledAt"`
-	TaskRevision       int        `json:"taskRevision"`
-	PlannedFor         *time.Time `json:"plannedFor"`
-	ExecutionAttempts  int        `json:"executionAttempts"`
-	ClaimedAt          *time.Time `json:"claimedAt"`
-	ExecutedAt         *time.Time `json:"executedAt"`
-	CallID             *string    `json:"callId"`
-	LastExecutionError *string    `json:"lastExecutionError"`
-	IdempotencyKey     *string    `json:"idempotencyKey"`
+	ID                 string           `json:"id"`
+	TenantID           string           `json:"tenantId"`
+	LeadID             *uuid.UUID       `json:"leadId"`
+	AssignedUserID     *uuid.UUID       `json:"assignedUserId"`
+	BookingType        *string          `json:"bookingType"`
+	Status             *string          `json:"status"`
+	IsDeleted          bool             `json:"isDeleted"`
+	ScheduledAt        *followup.Moment `json:"scheduledAt"`
+	CreatedAt          *followup.Moment `json:"createdAt"`
+	DueAt              *followup.Moment `json:"dueAt"` // when the call should be made
+	TaskStatus         string           `json:"taskStatus"`
+	TaskReason         *string          `json:"taskReason"`
+	TaskName           *string          `json:"taskName"`
+	TaskScheduledAt    *followup.Moment `json:"taskScheduledAt"`
+	TaskRevision       int              `json:"taskRevision"`
+	PlannedFor         *followup.Moment `json:"plannedFor"`
+	ExecutionAttempts  int              `json:"executionAttempts"`
+	ClaimedAt          *followup.Moment `json:"claimedAt"`
+	ExecutedAt         *followup.Moment `json:"executedAt"`
+	CallID             *string          `json:"callId"`
+	LastExecutionError *string          `json:"lastExecutionError"`
+	IdempotencyKey     *string          `json:"idempotencyKey"`
 }
 
 func viewOf(r followup.Rules, b followup.Booking) bookingView {
@@ -42,10 +42,10 @@ func viewOf(r followup.Rules, b followup.Booking) bookingView {
 		ID: b.BookingID.String(), TenantID: b.TenantID.String(),
 		LeadID: idOrNull(b.LeadID), AssignedUserID: idOrNull(b.AssignedUserID),
 		BookingType: orNull(b.Type), Status: orNull(string(b.Status)), IsDeleted: b.Deleted,
-		ScheduledAt: orNull(b.ScheduledAt), CreatedAt: orNull(b.CreatedAt), DueAt: orNull(due(r, b)),
+		ScheduledAt: momentOrNull(b.ScheduledAt), CreatedAt: momentOrNull(b.CreatedAt), DueAt: momentOrNull(due(r, b)),
 		TaskStatus: string(t.Status), TaskReason: orNull(string(t.Reason)),
-		TaskName: orNull(t.Name), TaskScheduledAt: orNull(t.DueAt), TaskRevision: t.Revision, PlannedFor: orNull(t.PlannedFor),
-		ExecutionAttempts: t.Attempts, ClaimedAt: orNull(t.ClaimedAt), ExecutedAt: orNull(t.ExecutedAt),
+		TaskName: orNull(t.Name), TaskScheduledAt: momentOrNull(t.DueAt), TaskRevision: t.Revision, PlannedFor: momentOrNull(t.PlannedFor),
+		ExecutionAttempts: t.Attempts, ClaimedAt: momentOrNull(t.ClaimedAt), ExecutedAt: momentOrNull(t.ExecutedAt),
 		CallID: orNull(t.CallID), LastExecutionError: orNull(t.LastError), IdempotencyKey: orNull(t.Key),
 	}
 }

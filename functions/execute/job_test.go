@@ -44,8 +44,8 @@ func silentJobs(t *testing.T, agent *functiontest.Agent) (url string, asked *ato
 
 func TestJob(t *testing.T) {
 	t.Parallel()
-	fails := voiceagent.Behaviour{Kind: voiceagent.DispatchFail, Error: "sip_trunk_down", Times: 1}
-	const said = "the voice service took the call, and then failed to dispatch it: sip_trunk_down"
+	fails := voiceagent.Behaviour{Kind: voiceagent.DispatchFail, Error: "no_trunk", Times: 1}
+	const said = "the voice service took the call, and then failed to dispatch it: no_trunk"
 	for _, tc := range []struct {
 		name       string
 		behaviour  voiceagent.Behaviour

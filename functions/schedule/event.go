@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
@@ -65,7 +66,7 @@ type booking struct {
 // logs and acknowledges it. The message is returned as far as it was read, so
 // that the log can name it. Errors quote nothing of the input.
 func parse(e cloudevents.Event) (message, error) {
-	m := message{id: e.ID(), published: e.Time()}
+	m := message{id: messageID(e.ID()), published: e.Time()}
 	data, err := m.open(e.Data())
 	if err != nil {
 		return m, err
@@ -116,7 +117,7 @@ func (m *message) open(body []byte) ([]byte, error) {
 	}
 	m.attributes = read.Attributes
 	if read.MessageID != "" {
-		m.id = read.MessageID
+		m.id = messageID(read.MessageID)
 	}
 	if !read.PublishTime.IsZero() {
 		m.published = read.PublishTime
@@ -130,6 +131,16 @@ func (m *message) open(body []byte) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// messageID is the id by which Pub/Sub knows a message, "" if it cannot be one.
+func messageID(id string) string {
+	if !messageIDs.MatchString(id) {
+		return ""
+	}
+	return id
+}
+
+var messageIDs = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 
 // oneOf takes a field under either of its names. Two names with two values are
 // refused: guessing might look at the wrong tenant.

@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -115,14 +116,19 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // recoverPanic logs a panic in the form that Error Reporting groups by, and
-// answers. The framework would print it unmasked.
+// answers. A panic's value may be anything: its text is kept out, unless it is the
+// runtime's.
 func (s *server) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	v := recover()
 	if v == nil {
 		return
 	}
+	what := fmt.Sprintf("a value of type %T", v)
+	if runtimeError, ok := v.(runtime.Error); ok {
+		what = runtimeError.Error()
+	}
 	s.function.Log.ErrorContext(logging.WithTrace(r.Context(), r.Header), "a request panicked",
-		"event", "panic", "error", fmt.Sprint(v), "stack_trace", fmt.Sprintf("panic: %v\n\n%s", v, debug.Stack()))
+		"event", "panic", "error", what, "stack_trace", fmt.Sprintf("panic: %s\n\n%s", what, debug.Stack()))
 	httpjson.Problem{Status: http.StatusInternalServerError, Code: "internal", Message: "the request could not be handled"}.Write(w)
 }
 

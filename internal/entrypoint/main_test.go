@@ -37,7 +37,7 @@ func serveFunctions(port string) {
 	})
 	HTTP("Misconfigured", log, func(context.Context) (Function, error) {
 		log.Info("built", "event", "built", "function", "Misconfigured")
-		return Function{}, errors.Join(errors.New("FIRST is missing: set it"), errors.New("SECOND is 0: call +4917012345678"))
+		return Function{}, errors.Join(errors.New("FIRST is missing: set it"), errors.New("SECOND is 0: set it to 1"))
 	})
 	log.Info("main", "event", "main_reached")
 	if err := funcframework.StartHostPort("127.0.0.1", port); err != nil {

@@ -1,7 +1,6 @@
 package logging
 
 import (
-	"bytes"
 	"encoding"
 	"encoding/json"
 	"fmt"
@@ -18,8 +17,8 @@ import (
 // entries above 256 KiB, and a refused line explains nothing.
 const maxString = 32 << 10
 
-// cleaner turns attributes into ones that are safe to print as they are: masked
-// strings, numbers, booleans, times, masked JSON, and groups of these. On the way
+// cleaner turns attributes into ones that can be printed as they are: strings
+// without secrets, numbers, booleans, times, JSON, and groups of these. On the way
 // it collects what belongs to the entry as a whole.
 type cleaner struct {
 	masker *mask.Masker
@@ -44,7 +43,7 @@ func (c *cleaner) add(attrs []slog.Attr, a slog.Attr, direct bool) []slog.Attr {
 	if direct && c.hoist(a.Key, value) {
 		return attrs
 	}
-	value, ok := c.value(a.Key, value)
+	value, ok := c.value(value)
 	if !ok {
 		return attrs
 	}
@@ -75,19 +74,19 @@ func (c *cleaner) hoist(key string, value slog.Value) bool {
 
 // value cleans a resolved value. It reports false for a group without members,
 // which slog.Handler says to leave out.
-func (c *cleaner) value(key string, value slog.Value) (slog.Value, bool) {
+func (c *cleaner) value(value slog.Value) (slog.Value, bool) {
 	if value.Kind() == slog.KindGroup && len(value.Group()) == 0 {
 		return slog.Value{}, false
 	}
-	if mask.IsSecretName(key) {
-		return slog.StringValue(mask.Redacted), true
-	}
 	switch value.Kind() {
 	case slog.KindString:
-		return slog.StringValue(c.named(key, value.String())), true
-	case slog.KindInt64, slog.KindUint64, slog.KindFloat64:
-		return c.number(key, value), true
-	case slog.KindBool, slog.KindTime:
+		return slog.StringValue(c.text(value.String())), true
+	case slog.KindFloat64:
+		if f := value.Float64(); math.IsNaN(f) || math.IsInf(f, 0) {
+			return slog.StringValue(strconv.FormatFloat(f, 'g', -1, 64)), true
+		}
+		return value, true
+	case slog.KindInt64, slog.KindUint64, slog.KindBool, slog.KindTime:
 		return value, true
 	case slog.KindDuration:
 		return slog.StringValue(formatDuration(value.Duration())), true
@@ -98,7 +97,7 @@ func (c *cleaner) value(key string, value slog.Value) (slog.Value, bool) {
 		}
 		return slog.GroupValue(members...), len(members) > 0
 	}
-	return c.any(key, value.Any()), true
+	return c.any(value.Any()), true
 }
 
 func (c *cleaner) text(s string) string {
@@ -113,79 +112,35 @@ func (c *cleaner) text(s string) string {
 	return s[:cut] + "…"
 }
 
-// named cleans a text whose field's name may tell what it is.
-func (c *cleaner) named(key, s string) string {
-	if mask.IsPhoneName(key) {
-		return mask.Phone(s)
-	}
-	return c.text(s)
-}
-
-// number masks whole numbers that have the length of a phone number: decoded JSON
-// brings them as numbers. Nothing this system counts gets that large.
-func (c *cleaner) number(key string, value slog.Value) slog.Value {
-	var literal string
-	if value.Kind() == slog.KindFloat64 {
-		f := value.Float64()
-		if math.IsNaN(f) || math.IsInf(f, 0) {
-			return slog.StringValue(strconv.FormatFloat(f, 'g', -1, 64))
-		}
-		literal = strconv.FormatFloat(f, 'f', -1, 64)
-	} else {
-		literal = value.String()
-	}
-	if mask.IsPhoneName(key) || isPhoneLiteral(literal) {
-		return slog.StringValue(mask.Phone(literal))
-	}
-	return value
-}
-
-func isPhoneLiteral(number string) bool {
-	if len(number) < 10 || len(number) > 15 {
-		return false
-	}
-	for i := range len(number) {
-		if number[i] < '0' || number[i] > '9' {
-			return false
-		}
-	}
-	return true
-}
-
 // any cleans a value of another type: errors and Stringers by their text, the
 // rest as encoding/json prints it. A value whose methods panic must not take the
 // request down with it.
-func (c *cleaner) any(key string, v any) (cleaned slog.Value) {
+func (c *cleaner) any(v any) (cleaned slog.Value) {
 	defer func() {
 		if p := recover(); p != nil {
-			cleaned = slog.StringValue(c.text(fmt.Sprintf("!PANIC: %v", p)))
+			cleaned = slog.StringValue(fmt.Sprintf("!PANIC: %T", p))
 		}
 	}()
 	switch v := v.(type) {
 	case nil:
 		return slog.AnyValue(json.RawMessage("null"))
 	case error:
-		return slog.StringValue(c.named(key, v.Error()))
+		return slog.StringValue(c.text(v.Error()))
 	case []byte:
-		return slog.StringValue(c.named(key, string(v)))
+		return slog.StringValue(c.text(string(v)))
 	case json.Marshaler, encoding.TextMarshaler:
 	case fmt.Stringer:
-		return slog.StringValue(c.named(key, v.String()))
+		return slog.StringValue(c.text(v.String()))
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
 		// Not with %+v: encoding/json also fails on a value that contains itself.
 		return slog.StringValue(c.text(fmt.Sprintf("!ERROR: %T: %v", v, err)))
 	}
-	if len(raw) > maxString {
-		return slog.StringValue(c.text(string(raw)))
+	if text := c.text(string(raw)); text != string(raw) {
+		return slog.StringValue(text) // a secret, or a text that is too long: it need not be JSON any more
 	}
-	w := jsonCleaner{cleaner: c, dec: json.NewDecoder(bytes.NewReader(raw))}
-	w.dec.UseNumber()
-	if w.err = w.value(key); w.err != nil {
-		return slog.StringValue(c.text(string(raw)))
-	}
-	return slog.AnyValue(json.RawMessage(w.dst))
+	return slog.AnyValue(json.RawMessage(raw))
 }
 
 // formatDuration is the JSON form of google.protobuf.Duration: decimal seconds.

@@ -23,7 +23,7 @@ const (
 )
 
 // appendLine appends the entry and its fields as one line of JSON. Everything in
-// them is masked already.
+// them is clean already.
 func (h *handler) appendLine(b []byte, e logging.Entry, scopes []scope, event string) []byte {
 	if event == "" {
 		event = unnamed

@@ -15,9 +15,10 @@ import (
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 
 	"lad.internal/followup/internal/mask"
+	"lad.internal/followup/pkg/followup"
 )
 
-// handler is the slog.Handler. Attributes are cleaned (masked, resolved, reduced
+// handler is the slog.Handler. Attributes are cleaned (without secrets, resolved, reduced
 // to a few kinds) when they are given, so With pays once.
 type handler struct {
 	out    *output
@@ -167,5 +168,5 @@ func (m marks) clone() marks {
 func isLabel(key string) bool { return key == "tenant_id" || key == "booking_id" }
 
 func formatTime(dst []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(dst, time.RFC3339Nano)
+	return append(dst, followup.Moment{Time: t}.String()...)
 }

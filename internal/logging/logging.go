@@ -1,6 +1,5 @@
 // Package logging is the one slog set-up of this system: records become the
-// single-line JSON that Cloud Logging reads from a function's standard output, and
-// nothing leaves it unmasked.
+// single-line JSON that Cloud Logging reads from a function's standard output.
 //
 // # Why it is built from cloud.google.com/go/logging and does not use its client
 //
@@ -26,10 +25,9 @@
 //
 // # What it refuses
 //
-// It prints no phone number and no secret, in whatever message, attribute, error,
-// group or nested value they arrive (package mask). It does not look inside base64:
-// a []byte within a struct is printed as encoding/json does. It buffers nothing and
-// does not write to a log service.
+// It prints none of the secrets that it was told of (package mask), and guesses
+// nothing else: what is private is of a type that does not print it, and no text
+// from outside gets this far. It buffers nothing and does not write to a log service.
 package logging
 
 import (
@@ -101,7 +99,7 @@ func ParseLevel(s string) (slog.Level, error) {
 			return l.level, nil
 		}
 	}
-	return 0, fmt.Errorf("log level %q is none of debug, info, notice, warn, error, critical", mask.Text(s))
+	return 0, fmt.Errorf("log level %q is none of debug, info, notice, warn, error, critical", mask.Setting(s))
 }
 
 const (

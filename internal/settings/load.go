@@ -87,7 +87,7 @@ func loadField(ctx context.Context, env envconfig.Lookuper, field reflect.Struct
 	case field.Type == reflect.TypeFor[Secret](), mask.IsSecretName(name):
 		problems.Add(name, "cannot be read as %s (its value is not shown, it is a secret)", describe(field.Type))
 	default:
-		problems.Add(name, "cannot be read as %s: %s", describe(field.Type), mask.Error(rootCause(err), maxCause))
+		problems.Add(name, "cannot be read as %s: %s", describe(field.Type), mask.Setting((*mask.Masker)(nil).Error(rootCause(err), maxCause)))
 	}
 }
 

@@ -19,7 +19,7 @@ func (p *Problems) Add(name, sentence string, args ...any) {
 	args = slices.Clone(args)
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
-			args[i] = mask.Text(text)
+			args[i] = mask.Setting(text)
 		}
 	}
 	p.errs = append(p.errs, fmt.Errorf("%s %s", name, fmt.Sprintf(sentence, args...)))

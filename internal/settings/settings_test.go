@@ -284,7 +284,7 @@ func TestTheTextOfAValueIsShownWithoutThePasswordInIt(t *testing.T) {
 	var problems settings.Problems
 	args := []any{"https://user:swordfish@%zz/", 7}
 	problems.Add("URL", "is %q, %d times: set it to a URL", args...)
-	if got := problems.Err().Error(); got != `URL is "https://user:[redacted]@%zz/", 7 times: set it to a URL` {
+	if got := problems.Err().Error(); got != `URL is "https://[redacted]@%zz/", 7 times: set it to a URL` {
 		t.Errorf("said %s", got)
 	}
 	if args[0] != "https://user:swordfish@%zz/" {

@@ -69,7 +69,7 @@ func Query(ctx context.Context, client *logadmin.Client, ref followup.Ref, since
 // fromCloud reads an entry back whose line Cloud Logging has taken apart:
 // "message" alone becomes a text payload, any other field makes it a JSON one.
 func fromCloud(l *logging.Entry) Entry {
-	e := Entry{Time: l.Timestamp, Severity: severity(l.Severity), trace: l.Trace}
+	e := Entry{Time: followup.Moment{Time: l.Timestamp}, Severity: severity(l.Severity), trace: l.Trace}
 	for _, label := range []string{"service_name", "function_name"} { // Cloud Run, and functions of the first generation
 		if name := l.Resource.GetLabels()[label]; name != "" && e.Function == "" {
 			e.Function = name

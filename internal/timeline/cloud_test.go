@@ -103,9 +103,9 @@ func TestCloudLoggingIsAskedForOneBookingAndReadPageByPage(t *testing.T) {
 	got := collect(t, timeline.Query(t.Context(), client, ref, since))
 
 	want := []timeline.Entry{
-		{Time: time.Date(2026, 3, 1, 9, 0, 0, 5e8, time.UTC), Function: "execute-follow-up", Severity: "WARNING", Event: "call_finished",
+		{Time: followup.Moment{Time: time.Date(2026, 3, 1, 9, 0, 0, 5e8, time.UTC)}, Function: "execute-follow-up", Severity: "WARNING", Event: "call_finished",
 			Message: "called", Ref: ref, Fields: map[string]any{"attempt": 2.0, "detail": "it rang"}},
-		{Time: time.Date(2026, 3, 1, 9, 0, 1, 0, time.UTC), Function: "ScheduleFollowUp", Severity: "INFO", Message: "a sentence alone", Ref: ref},
+		{Time: followup.Moment{Time: time.Date(2026, 3, 1, 9, 0, 1, 0, time.UTC)}, Function: "ScheduleFollowUp", Severity: "INFO", Message: "a sentence alone", Ref: ref},
 	}
 	if diff := cmp.Diff(want, got, ignoreTrace); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

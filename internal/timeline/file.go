@@ -71,7 +71,7 @@ func parse(line []byte) (Entry, bool) {
 	var e Entry
 	at, _ := fields["time"].(string)
 	var err error
-	if e.Time, err = time.Parse(time.RFC3339Nano, at); err != nil {
+	if e.Time.Time, err = time.Parse(time.RFC3339Nano, at); err != nil {
 		return Entry{}, false
 	}
 	e.Severity, _ = fields["severity"].(string)

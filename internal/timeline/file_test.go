@@ -51,7 +51,7 @@ func TestALineIsReadAsTheFunctionsLogWroteIt(t *testing.T) {
 		t.Fatalf("%d entries", len(entries))
 	}
 	got := entries[0]
-	if time.Since(got.Time).Abs() > time.Minute {
+	if time.Since(got.Time.Time).Abs() > time.Minute {
 		t.Errorf("its time is %v", got.Time)
 	}
 	want := timeline.Entry{

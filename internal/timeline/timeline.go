@@ -12,18 +12,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"lad.internal/followup/pkg/followup"
 )
 
 // Entry is one line of the log.
 type Entry struct {
-	Time     time.Time `json:"time"`
-	Function string    `json:"function"` // who wrote it, "" if that cannot be told
-	Severity string    `json:"severity"`
-	Event    string    `json:"event"`   // stable name, for machines
-	Message  string    `json:"message"` // a sentence, for people
+	Time     followup.Moment `json:"time"`
+	Function string          `json:"function"` // who wrote it, "" if that cannot be told
+	Severity string          `json:"severity"`
+	Event    string          `json:"event"`   // stable name, for machines
+	Message  string          `json:"message"` // a sentence, for people
 	// Fields are the other fields, by name. Numbers from a file are
 	// json.Number, so that they are printed as they were written.
 	Fields map[string]any `json:"fields,omitempty"`
@@ -62,7 +61,7 @@ func Sort(entries []Entry) {
 			entries[i].Function = byTrace[e.trace]
 		}
 	}
-	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Time.Compare(b.Time) })
+	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Time.Compare(b.Time.Time) })
 }
 
 // matter are the fields that say what happened, in the order in which they are

@@ -124,7 +124,7 @@ func parse(traceparent string) trace.SpanContext {
 	return trace.SpanContextFromContext(ctx)
 }
 
-// Set adds attributes to the span. Texts are masked.
+// Set adds attributes to the span, without secrets in their texts.
 func (s Span) Set(attrs ...attribute.KeyValue) {
 	if s.span != nil {
 		// A copy, so that the caller's need not live on the heap for spans that

@@ -12,7 +12,7 @@
 // It never stands between a lead and its call. What cannot be exported within
 // two seconds at the end of a request is given up, and after a failure nothing
 // is tried for a while; nobody but the log hears of it. It puts no phone number,
-// name or secret into a span: every text is masked as the log's are. It takes no
+// name or secret into a span: secrets are taken out as they are of the log. It takes no
 // tracestate and no baggage from outside, since it cannot know what they hold
 // and they would lie in a queue for days. It sets nothing global, so no library
 // makes spans of its own.

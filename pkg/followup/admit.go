@@ -24,7 +24,7 @@ type Facts struct {
 type Lead struct {
 	FirstName     string
 	LastName      string
-	Number        string // E.164; "" if there is none that is valid
+	Number        Phone  // "" if there is none that is valid
 	NumberProblem string // why there is none
 	LatestNote    string
 	Excluded      Reason // LeadDeleted, LeadArchived, DoNotCall or ""

@@ -19,11 +19,11 @@ func (r Rules) Advice(b Booking, now time.Time) string {
 	case plan.Rule == RuleNoFollowUp:
 		return "it is no follow-up: its type is none of FOLLOWUP_BOOKING_TYPES, so no call will be made"
 	case plan.Rule == RuleHistoric:
-		return "it was made and due before FOLLOWUP_ACTIVE_SINCE, " + clockTime(r.ActiveSince) + ", so no call will be made"
+		return "it was made and due before FOLLOWUP_ACTIVE_SINCE, " + FormatTime(r.ActiveSince) + ", so no call will be made"
 	case s.unfinished() && s.leaseOver():
 		return "its claim has ended without an outcome: the next sweep settles it"
 	case s.unfinished():
-		return "its call is under way: wait for the lease, which is over at " + clockTime(t.ClaimedAt.Add(r.Lease))
+		return "its call is under way: wait for the lease, which is over at " + FormatTime(t.ClaimedAt.Add(r.Lease))
 	case t.is(Failed, OutcomeUnknown):
 		return "it may have rung: find out whether it has, then resolve it as called or not called"
 	case plan.Rule == RuleCalled:
@@ -92,5 +92,3 @@ func adviceAtTheEnd(t Task) string {
 		return "something outside this system has ended it: move the booking to another time, and its call is planned by itself"
 	}
 }
-
-func clockTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

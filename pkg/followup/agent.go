@@ -23,14 +23,14 @@ type Agent struct {
 
 // CallerNumber is a number that a tenant's calls may come from.
 type CallerNumber struct {
-	Number  string // E.164; "" if the row holds no valid one
-	AgentID int64  // its default agent, 0: none
+	Number  Phone // "" if the row holds no valid one
+	AgentID int64 // its default agent, 0: none
 }
 
 // Choice is the agent for a call, and the number that it calls from.
 type Choice struct {
 	ID      int64  // 0: none, see Problem
-	From    string // E.164; "": the voice service chooses
+	From    Phone  // "": the voice service chooses
 	Why     string // where the agent comes from, for people
 	Problem string // why there is none, for people
 }

@@ -71,7 +71,7 @@ type Task struct {
 	ClaimedAt  time.Time // when the last claim committed; zero while the row waits for a task anew
 	ExecutedAt time.Time
 	CallID     string
-	LastError  string // masked, for people, at most MaxErrorLength characters
+	LastError  string // for people, in our own words, at most MaxErrorLength characters
 	Key        string // idempotency_key
 }
 

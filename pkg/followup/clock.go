@@ -107,10 +107,13 @@ func (t Times) Explain(w When) string {
 	}
 	at := i.At.Format(clockForm(i.At))
 	if i.At.YearDay() != w.Wall.YearDay() || i.At.Year() != w.Wall.Year() {
-		at = i.At.Format("2006-01-02 " + clockForm(i.At))
+		at = year(i.At) + i.At.Format("-01-02 "+clockForm(i.At))
 	}
 	return fmt.Sprintf("%s %s = %sZ", wall, name, at)
 }
+
+// Written is the clock reading with its date, to the minute.
+func (w When) Written() string { return year(w.Wall) + w.Wall.Format("-01-02 15:04") }
 
 func clockForm(t time.Time) string {
 	if t.Second() != 0 || t.Nanosecond() != 0 {

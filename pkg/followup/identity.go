@@ -3,7 +3,6 @@ package followup
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -28,11 +27,7 @@ func (b Booking) keyFor(at time.Time) string {
 // outside 0 to 9999.
 func isoString(t time.Time) string {
 	t = t.UTC()
-	const afterYear = "-01-02T15:04:05.000Z"
-	if year := t.Year(); year < 0 || year > 9999 {
-		return fmt.Sprintf("%+07d", year) + t.Format(afterYear)
-	}
-	return t.Format("2006" + afterYear)
+	return year(t) + t.Format("-01-02T15:04:05.000Z")
 }
 
 // TaskID is the id of the Cloud Task that carries the call of this key at this

@@ -119,9 +119,11 @@ func (db *DB) scanLead(row pgx.Row, tenant uuid.UUID, lead *followup.Lead) error
 	if err != nil {
 		return err
 	}
-	if lead.Number, err = phone.Parse(raw, db.regions.For(tenant)); err != nil {
-		lead.Number, lead.NumberProblem = "", err.Error()
+	number, err := phone.Parse(raw, db.regions.For(tenant))
+	if err != nil {
+		number, lead.NumberProblem = "", err.Error()
 	}
+	lead.Number = followup.Phone(number)
 	return nil
 }
 
@@ -148,7 +150,8 @@ func scanNumbers(rows pgx.Rows, into *followup.Agents) error {
 	var agent string
 	_, err := pgx.ForEachRow(rows, []any{&raw.CountryCode, &raw.BaseNumber, &agent}, func() error {
 		var n followup.CallerNumber
-		n.Number, _ = phone.Parse(raw, "") // a number that is none is not sent
+		number, _ := phone.Parse(raw, "") // a number that is none is not sent
+		n.Number = followup.Phone(number)
 		n.AgentID, _ = strconv.ParseInt(agent, 10, 64)
 		into.Numbers = append(into.Numbers, n)
 		return nil

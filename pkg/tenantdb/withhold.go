@@ -2,14 +2,16 @@ package tenantdb
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// withheld is an error of PostgreSQL whose words may quote a row. The lead's name
-// in it is nothing that internal/mask could recognise, so the words stay out of
-// the text; the SQLSTATE and the chain remain.
+// withheld is an error whose words may quote a row. They stay out of the text;
+// the SQLSTATE and the chain remain.
 type withheld struct {
 	err  error
 	text string
@@ -18,29 +20,31 @@ type withheld struct {
 func (w *withheld) Error() string { return w.text }
 func (w *withheld) Unwrap() error { return w.err }
 
-// withhold takes PostgreSQL's words out of an error's text if they may quote a
-// row. PostgreSQL's own log has them.
+// withhold takes out of an error's text what may quote a row: PostgreSQL's words,
+// of which its own log has all, and those of a value that could not be read.
+// Detail, hint and context are never part of an error's text.
 func withhold(err error) error {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Message == "" || !quotes(pg) {
+	var scan pgx.ScanArgError
+	switch {
+	case errors.As(err, &pg) && pg.Message != "" && !harmless(pg):
+		instead := "its words are withheld, for they may quote the row"
+		if pg.Where == "" && pg.ConstraintName != "" {
+			instead = fmt.Sprintf("violates constraint %q", pg.ConstraintName)
+		}
+		return &withheld{err: err, text: strings.ReplaceAll(err.Error(), pg.Message, instead)}
+	case errors.As(err, &scan) && scan.Err != nil:
+		return &withheld{err: err, text: strings.ReplaceAll(err.Error(), scan.Err.Error(), "its value cannot be read")}
+	default:
 		return err
 	}
-	return &withheld{err: err, text: strings.ReplaceAll(err.Error(), pg.Message, "its words are withheld, for they may quote the row")}
 }
 
-// quotes tells the errors whose message may hold values: a data exception quotes
-// what it cannot read, and a trigger of LAD's says what its author likes, with
-// whatever SQLSTATE. Constraints name themselves and keep the row for the detail,
-// which is never part of an error's text (PostgreSQL documentation, appendix A;
-// exec_stmt_raise is what PL/pgSQL's RAISE reports as its routine).
-func quotes(e *pgconn.PgError) bool {
-	if e.Routine == "exec_stmt_raise" {
-		return true
-	}
-	for _, class := range []string{"22", "38", "39", "P0"} {
-		if strings.HasPrefix(e.Code, class) {
-			return true
-		}
-	}
-	return false
+// harmless are the classes of errors whose words are about the session, the
+// server, rights and names of the schema (PostgreSQL documentation, appendix A).
+// What goes wrong inside of a function or trigger (it has a context, or a query of
+// its own) has words that its author chose, and with EXECUTE any name may be a value.
+func harmless(e *pgconn.PgError) bool {
+	classes := []string{"08", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"}
+	return e.Where == "" && e.InternalQuery == "" && len(e.Code) == 5 && slices.Contains(classes, e.Code[:2])
 }

@@ -19,6 +19,9 @@ func TestAnErrorDoesNotQuoteTheRow(t *testing.T) {
 		WHEN 'cast' THEN PERFORM 'Zebulon'::uuid;
 		WHEN 'raise' THEN RAISE EXCEPTION 'no more calls to Zebulon' USING DETAIL = 'Zebulon', HINT = 'Zebulon';
 		WHEN 'a state of its own' THEN RAISE EXCEPTION 'no more calls to Zebulon' USING ERRCODE = '23514';
+		WHEN 'a state of the session' THEN RAISE EXCEPTION 'no more calls to Zebulon' USING ERRCODE = '57014';
+		WHEN 'a name' THEN EXECUTE 'SELECT "Zebulon"';
+		WHEN 'a constraint' THEN RAISE EXCEPTION 'Zebulon' USING ERRCODE = '23505', CONSTRAINT = 'Zebulon';
 		WHEN 'a check' THEN NEW.call_result := 'Zebulon';
 		ELSE NULL;
 		END CASE;
@@ -28,7 +31,8 @@ func TestAnErrorDoesNotQuoteTheRow(t *testing.T) {
 	ref := f.Insert(t, dueNow())
 	for fault, want := range map[string]string{
 		"cast": "SQLSTATE 22P02", "raise": "SQLSTATE P0001", "a state of its own": "SQLSTATE 23514",
-		"a check": `violates check constraint "nobody" (SQLSTATE 23514)`,
+		"a check": `violates constraint "nobody" (SQLSTATE 23514)`, "a state of the session": "SQLSTATE 57014",
+		"a name": "SQLSTATE 42703", "a constraint": "SQLSTATE 23505",
 	} {
 		next := claim
 		next.CallID = fault
@@ -37,5 +41,17 @@ func TestAnErrorDoesNotQuoteTheRow(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "Zebulon") || !strings.Contains(err.Error(), want) || !errors.As(err, &pg) {
 			t.Errorf("%s: %v, want one with %s", fault, err, want)
 		}
+	}
+}
+
+// What PostgreSQL says of our own statement, session and rights is what an
+// operator needs.
+func TestAnErrorSaysWhatIsWrongWithTheSchema(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	ref := f.Insert(t, dueNow())
+	f.LAD(t, tenantdbtest.TenantA, `DROP VIEW followup_bookings CASCADE`)
+	if _, _, err := f.DB.Booking(t.Context(), ref); err == nil || !strings.Contains(err.Error(), `relation "followup_bookings" does not exist (SQLSTATE 42P01)`) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -2,34 +2,27 @@ package voiceagent
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
-// maxCallID is the longest call id kept, in bytes. LAD's are UUIDs.
-const maxCallID = 200
-
-var (
-	// jobIDs are the ids that are asked about: such a one means in a path what it says.
-	jobIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
-	// errorCodes are the voice service's own words for a failed job, which are kept
-	// as they are: such a one is no sentence and holds no number of a lead.
-	errorCodes = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-)
+// ids are those that are kept, of calls and jobs: such a one is no sentence, and
+// means in a path what it says. LAD's are UUIDs.
+var ids = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
 // answer is what is read from the voice agent's body. Everything is optional.
 type answer struct {
+	length  int // in bytes, at most maxBodyBytes
 	callID  string
 	jobID   string
-	message string
-	failed  bool // "success": false
-	upgrade bool // upgrade_required: the tenant lacks the feature
-	hours   any  // business_hours, as decoded; nil: there are none
+	message string // as it is: see Config.Quote
+	failed  bool   // "success": false
+	upgrade bool   // upgrade_required: the tenant lacks the feature
+	hours   any    // business_hours, as decoded; nil: there are none
 	status  string
-	code    string // of an error
+	code    Code
 }
 
 // parseAnswer reads the shapes of LAD's backend, {"success","message","data":{…}},
@@ -40,26 +33,23 @@ func parseAnswer(body []byte) answer {
 	dec.UseNumber() // a numeric id beyond 2^53 must keep its digits
 	var root map[string]any
 	if err := dec.Decode(&root); err != nil {
-		return answer{}
+		return answer{length: len(body)}
 	}
-	a := answer{message: findMessage(root)}
+	a := answer{length: len(body), message: findMessage(root)}
 	for _, place := range places(root) {
-		a.callID = first(a.callID, asID(place["callId"]), asID(place["call_id"]))
-		a.jobID = first(a.jobID, asID(place["job_id"]))
-		a.status = first(a.status, asID(place["status"]))
-		a.code = first(a.code, asCode(place["error"]), asCode(place["error_code"]), asCode(place["code"]))
+		a.callID = cmp.Or(a.callID, asID(place["callId"]), asID(place["call_id"]))
+		a.jobID = cmp.Or(a.jobID, asID(place["job_id"]))
+		a.status = cmp.Or(a.status, asID(place["status"]))
+		a.code = cmp.Or(a.code, asCode(place["error"]), asCode(place["error_code"]), asCode(place["code"]))
 		a.failed = a.failed || place["success"] == false
-		a.upgrade = a.upgrade || place["upgrade_required"] == true || asCode(place["error"]) == "upgrade_required" || place["code"] == "upgrade_required"
+		a.upgrade = a.upgrade || place["upgrade_required"] == true || asCode(place["error"]) == upgradeRequired || asCode(place["code"]) == upgradeRequired
 		if hours := place["business_hours"]; a.hours == nil {
 			a.hours = hours
 		}
 	}
 	// A call's own id comes before that of its entry in the call log.
 	for _, place := range places(root) {
-		a.callID = first(a.callID, callLogID(place))
-	}
-	if !jobIDs.MatchString(a.jobID) {
-		a.jobID = ""
+		a.callID = cmp.Or(a.callID, callLogID(place))
 	}
 	return a
 }
@@ -85,17 +75,7 @@ func callLogID(place map[string]any) string {
 	return asID(only["call_log_id"])
 }
 
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-// asID accepts a string or a number. It refuses control characters: Postgres
-// cannot store a NUL, and losing the id is better than losing the outcome.
+// asID accepts a string or a number.
 func asID(v any) string {
 	var id string
 	switch v := v.(type) {
@@ -104,22 +84,14 @@ func asID(v any) string {
 	case json.Number:
 		id = v.String()
 	}
-	if len(id) > maxCallID || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
+	if !ids.MatchString(id) {
 		return ""
 	}
 	return id
 }
 
-func asCode(v any) string {
-	if code, _ := v.(string); errorCodes.MatchString(code) {
-		return code
-	}
-	return ""
-}
-
 // findMessage looks where LAD (message, error) and FastAPI (detail: a string or a
-// list of {"msg"}) say what went wrong. Bodies in other forms are not quoted: HTML
-// pages help nobody, and only decoded text can be redacted reliably.
+// list of {"msg"}) say what went wrong. Bodies in other forms help nobody.
 func findMessage(v any) string {
 	switch v := v.(type) {
 	case string:

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -39,8 +41,8 @@ func TestCallID(t *testing.T) {
 		`{"CALL_ID":"a"}`:                                                "",
 		`{"data":[{"call_id":"a"}]}`:                                     "",
 		`{"call_id":"a\u0000b"}`:                                         "",
-		`{"call_id":"` + strings.Repeat("x", 200) + `"}`:                 strings.Repeat("x", 200),
-		`{"call_id":"` + strings.Repeat("x", 201) + `"}`:                 "",
+		`{"call_id":"` + strings.Repeat("x", 100) + `"}`:                 strings.Repeat("x", 100),
+		`{"call_id":"` + strings.Repeat("x", 101) + `"}`:                 "",
 		`{"call_id":"a"} and more`:                                       "a",
 		`{"call_id":"a"`:                                                 "",
 		`"call_id"`:                                                      "",
@@ -65,86 +67,156 @@ func TestJobID(t *testing.T) {
 		`{"job_id":"971501234567"}`:                     "", // the lead's number
 		`{"jobId":"j"}`:                                 "",
 	} {
-		if got := readResult(response(202, body), newRedactor(testCall()), time.Now()).JobID; got != want {
+		if got := read(t, 202, body).JobID; got != want {
 			t.Errorf("%s: got %q, want %q", body, got, want)
 		}
 	}
 }
 
-func TestDetailMessage(t *testing.T) {
+// What the voice agent says, in whatever form, leaves the package in none.
+func TestDetail(t *testing.T) {
 	t.Parallel()
+	const own = "the voice agent answered 402 Payment Required ("
 	for body, want := range map[string]string{
-		`{"success":false,"message":"not enough credits"}`:                    "the voice agent answered 402 Payment Required: not enough credits",
-		`{"error":"not enough\n\tcredits"}`:                                   "the voice agent answered 402 Payment Required: not enough credits",
-		`{"error":{"code":7,"message":"no"}}`:                                 "the voice agent answered 402 Payment Required: no",
-		`{"detail":[{"loc":["body"],"msg":"field required"},{"msg":"more"}]}`: "the voice agent answered 402 Payment Required: field required",
-		`<html>secret page</html>`:                                            "the voice agent answered 402 Payment Required",
+		``:                                        own + "no body)",
+		`{"message":"no credits for Zoë"}`:        own + "33 bytes of no type)",
+		`{"error":"insufficient_credits"}`:        own + "insufficient_credits, 32 bytes of no type)",
+		`{"error":{"code":"no_carrier"}}`:         own + "no_carrier, 31 bytes of no type)",
+		`{"error_code":"no_agent"}`:               own + "no_agent, 25 bytes of no type)",
+		`{"code":"quist"}`:                        own + "16 bytes of no type)",
+		`{"code":"no_carrier_quist"}`:             own + "27 bytes of no type)",
+		`{"code":"INSUFFICIENT_CREDITS"}`:         own + "31 bytes of no type)",
+		`{"detail":[{"msg":"wants parking"}]}`:    own + "36 bytes of no type)",
+		`<html>Zoë Quist`:                         own + "16 bytes of no type)",
+		strings.Repeat("+971501234567", 1<<14):    own + "65536 bytes or more of no type)",
+		`{"upgrade_required":true,"message":"x"}`: own + "39 bytes of no type)",
 	} {
-		if got := readResult(response(402, body), redactor{}, time.Now()).Detail; got != want {
-			t.Errorf("%s: got %q, want %q", body, got, want)
+		if got := read(t, 402, body); got.Detail != want || got.Words != "" {
+			t.Errorf("%.50s: got %q and %q, want %q", body, got.Detail, got.Words, want)
+		}
+	}
+	for header, want := range map[string]string{
+		"application/json; charset=utf-8": "application/json", "text/html": "text/html", "TEXT/PLAIN": "text/plain",
+		"application/problem+json": "application/problem+json",
+		"text/quist":               "another type", "text/html; name=\"Zoë": "text/html", "Zoë Quist": "no type", "": "no type",
+	} {
+		resp := response(500, "x")
+		resp.Header.Set("Content-Type", header)
+		if got := describe(resp, answer{length: 1}, ""); !strings.HasSuffix(got, "(1 bytes of "+want+")") {
+			t.Errorf("%s: got %q, want %q", header, got, want)
 		}
 	}
 }
 
-func TestDetailRedaction(t *testing.T) {
+func TestCodesAreDocumented(t *testing.T) {
 	t.Parallel()
-	private := newRedactor(testCall(), testSecret)
-	for _, message := range []string{
-		"to_number +971501234567 is busy", "971501234567", "00971 50 123 4567", "050-123-4567", "(050) 123.4567", "x1234567y",
-		"ref 971501234567ab",           // reads like a hash, which mask.Text keeps
-		"forwarded to +49 30 90182005", // another's, which only mask.Text knows
-		"Zoë Quist is away", "ZOË  QUIST", "dear zoë,", "Quist, Zoë", "name=Zoë Quist;",
-		"bad secret " + testSecret, "context: " + testCall().Context,
-		// Below the escapes of URLs, HTML and JSON, and of one in the other.
-		"to=%2B971%2050%20123%204567&name=Zo%C3%AB%20Quist", "name=zo%25C3%25AB+quist", "+971&nbsp;50&#32;123&thinsp;4567 Zo&euml;&#32;Quist",
-		"&amp;#81;&amp;#117;&amp;#105;&amp;#115;&amp;#116;", `\u005ao\u00eb \\u0051uist`, "context:+" + url.QueryEscape(testCall().Context),
-		"leadZOËQUIST, lead_Quist", "secret%3A" + url.PathEscape(testSecret), "%71%75%69%73%74@example.com",
-		"context, cut short: " + testCall().Context[:len(testCall().Context)-5] + "…",
-	} {
-		got := private.detail("own", message)
-		for _, leak := range []string{"1234567", "123 4567", "123-4567", "123.4567", "90182005", "zoë", "quist", testSecret, "parking", "example.com"} {
-			if strings.Contains(strings.ToLower(got), leak) {
-				t.Errorf("%q became %q, which shows %q", message, got, leak)
+	page, err := os.ReadFile("../../docs/voice-agent.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code := range codes {
+		if !strings.Contains(string(page), "`"+string(code)+"`") {
+			t.Errorf("docs/voice-agent.md does not name the code %s", code)
+		}
+	}
+}
+
+// All that a voice agent may say of a call, in the spellings that a mask which
+// knows the call's own was passed by.
+var tellings = []string{
+	"to_number +971501234567 is busy", "971501234567", "00971 50 123 4567", "050-123-4567", "(050) 123.4567", "x1234567y",
+	"971501234567ms", "971,501,234,567", "9 7 1 5 0 1 2 3 4 5 6 7", "+٩٧١٥٠١٢٣٤٥٦٧", "9️7️1️5️0️1️2️3️4️5️6️7️", "ref 971501234567ab",
+	"forwarded to +49 30 90182005", "at 1234567", "2026-01-31T09:00:00Z",
+	"Zoë Quist is away", "ZOË  QUIST", "dear zoë,", "Quist, Zoë", "name=Zoë Quist;", "Zoe\u0308 Quist", "zoe", "ZOE QUIST", "leadZOËQUIST, lead_Quist",
+	"WEISS", "Weiß", "weiss", "Meyer-Weiss",
+	"bad secret " + testSecret, "BAD " + strings.ToUpper(testSecret), "context: " + testCall().Context, "of two seats", "she wants PARKING", "Párking",
+	"to=%2B971%2050%20123%204567&name=Zo%C3%AB%20Quist", "name=zo%25C3%25AB+quist", "+971&nbsp;50&#32;123&thinsp;4567 Zo&euml;&#32;Quist",
+	"&amp;#81;&amp;#117;&amp;#105;&amp;#115;&amp;#116;", `\u005ao\u00eb \\u0051uist`, "secret%3A" + url.PathEscape(testSecret), "%71%75%69%73%74@example.com",
+	"quist@example.com", "Bearer eyJhbGciOiJSUzI1NiJ9.eyJh", strings.Repeat("A", 40), "Zoë\u200bQuist", "Q\x00uist", "Ⓠuist", "９７１５０１２３４５６７",
+}
+
+// leaks are what must be in none of these, as it is read without marks.
+var leaks = []string{"1234567", "123 4567", "123-4567", "501,234", "567", "90182005", "zoe", "quist", "weiss", testSecret, "parking", "seats", "example.com", "eyj", "aaaa"}
+
+func tellingCall() Call {
+	call := testCall()
+	call.LeadName += " Weiß"
+	return call
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	known := newPrivate(tellingCall(), testSecret, "")
+	for _, text := range tellings {
+		got := fold(known.quote(text))
+		for _, leak := range leaks {
+			if strings.Contains(got, leak) {
+				t.Errorf("%q became %q, which shows %q", text, got, leak)
 			}
 		}
 	}
-	for _, message := range []string{
-		"agent 7 is not enabled, code 1234", "100% of 5%", "no token for caller@project.iam.gserviceaccount.com", "R&D is closed",
+	for text, want := range map[string]string{
+		"agent 7 is not enabled, code 1234": "agent 7 is not enabled, code 1234",
+		"not enough\n\tcredits\x1b[2J":      "not enough credits [2J",
+		"100 percent of R&D is closed":      "100 percent […] R&D is closed", // "of" is in the note
+		"a bro\xffken text":                 "a bro\uFFFDken text",
+		"call to 王伟 failed":                 "call to 王伟 failed",
+		strings.Repeat("ü ", 400):           strings.Repeat("ü ", 149) + "ü…",
+		"":                                  "",
 	} {
-		if got := private.detail("own", message); got != "own: "+message {
-			t.Errorf("what is not private was changed: %q", got)
+		if got := known.quote(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
-}
-
-func TestCallIDRedaction(t *testing.T) {
-	t.Parallel()
-	private := newRedactor(testCall(), testSecret)
-	for id, kept := range map[string]bool{
-		"0b9cf1f2-6d3c-4a63-8a9e-1d9c8e1c2f10": true, "call-17": true, "4711": true, "MX-2026/01": true,
-		"call-to-+971501234567": false, "0501234567": false, "zo%C3%AB-1": false, "quist_17": false, testSecret: false,
-	} {
-		if got := readResult(response(200, `{"call_id":"`+id+`"}`), private, time.Now()).CallID; got != id && got != "" || (got == id) != kept {
-			t.Errorf("of %q is kept %q", id, got)
-		}
-	}
-}
-
-func TestDetailRedactionWithoutSpaces(t *testing.T) {
-	t.Parallel()
 	call := testCall()
 	call.LeadName = "王伟"
-	if got := newRedactor(call).detail("own", "用户王伟不存在"); got != "own: 用户[…]不存在" {
-		t.Errorf("got %q", got)
+	if got := newPrivate(call).quote("用户王伟不存在"); got != hidden {
+		t.Errorf("a name inside a word: %q", got)
 	}
 }
 
-func TestDetailLength(t *testing.T) {
+// The words are shown where they are asked for, and only there.
+func TestQuoteIsAskedFor(t *testing.T) {
 	t.Parallel()
-	got := readResult(response(500, `{"error":"`+strings.Repeat("ü ", 5000)+`"}`), redactor{}, time.Now()).Detail
-	if n := utf8.RuneCountInString(got); n != 500 || !strings.HasSuffix(got, "…") {
-		t.Errorf("got %d characters, ending in %q", n, got[len(got)-10:])
+	for _, quote := range []bool{false, true} {
+		c := newTestClient(t, "http://127.0.0.1:1", 0)
+		c.config.Quote = quote
+		want := map[bool]string{true: "no line free […] […]"}[quote]
+		known := c.private(testCall(), "")
+		if got := c.readResult(response(500, `{"message":"no line free for Quist"}`), known, time.Now()); got.Words != want || strings.Contains(got.Detail, "line") {
+			t.Errorf("quote %v: %+v", quote, got)
+		}
+		if got := c.readJob(response(200, `{"status":"failed","error":"no line free for Quist"}`), known); got.Words != want || got.Error != "" {
+			t.Errorf("quote %v: %+v", quote, got)
+		}
+		got := start(t, t.Context(), c, testCall())
+		if (got.Words != "") != quote || !strings.Contains(got.Detail, "connection refused") {
+			t.Errorf("quote %v, not connected: %+v", quote, got)
+		}
 	}
+}
+
+func TestIDs(t *testing.T) {
+	t.Parallel()
+	known := newPrivate(testCall(), testSecret)
+	c := newTestClient(t, "http://127.0.0.1:1", 0)
+	for id, kept := range map[string]bool{
+		"0b9cf1f2-6d3c-4a63-8a9e-1d9c8e1c2f10": true, "call-17": true, "4711": true, "CAd41d8cd98f00b204e9800998ecf8427e": true,
+		"01234567-6d3c-4a63-8a9e-1d9c8e1c2f10": true, strings.Repeat("x", 100): true,
+		"MX-2026/01": false, "call-to-+971501234567": false, "0501234567": false, "050-123-4567": false, "zo%C3%AB-1": false, "zoe-1": false,
+		"quist_17": false, "forQuist": false, "ZOE1": false, testSecret: false, "no line": false, strings.Repeat("x", 101): false,
+	} {
+		got := c.readResult(response(200, `{"call_id":"`+id+`","job_id":"`+id+`"}`), known, time.Now())
+		if (got.CallID == id) != kept || (got.JobID == id) != kept || !kept && got.CallID+got.JobID != "" {
+			t.Errorf("of %q is kept %q and %q", id, got.CallID, got.JobID)
+		}
+	}
+}
+
+// read is a Result of the answer, without quotations.
+func read(t testing.TB, status int, body string) Result {
+	t.Helper()
+	return (&Client{}).readResult(response(status, body), newPrivate(testCall(), testSecret), time.Now())
 }
 
 func response(status int, body string) *http.Response {
@@ -157,9 +229,8 @@ func FuzzStartCallAnswer(f *testing.F) {
 	f.Add(200, []byte(`{"success":true,"message":"Call started","data":{"call_id":"0b9cf1f2-6d3c-4a63-8a9e-1d9c8e1c2f10"}}`))
 	f.Add(402, []byte(`{"success":false,"message":"no credits to call Zoë Quist at +971501234567"}`))
 	f.Add(201, []byte(`{"result":{"callId":1e400}}`))
-	private := newRedactor(testCall(), testSecret)
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		got := readResult(response(status, string(body)), private, time.Now())
+		got := read(t, status, string(body))
 		bodyDecides := status >= 200 && status <= 299 || status == 403
 		if got.Outcome != classify(status, false, answer{}) && !bodyDecides {
 			t.Errorf("the body changed the outcome of %d to %v", status, got.Outcome)
@@ -167,18 +238,36 @@ func FuzzStartCallAnswer(f *testing.F) {
 		if got.CallID+got.JobID != "" && got.Outcome != followup.CallAccepted {
 			t.Errorf("call id %q of a call that was not accepted", got.CallID)
 		}
-		if len(got.CallID) > maxCallID || got.JobID != "" && !jobIDs.MatchString(got.JobID) || utf8.RuneCountInString(got.Detail) > maxDetail {
-			t.Errorf("too long: %+v", got)
-		}
-		for _, s := range []string{got.CallID, got.Detail} {
-			if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-				t.Errorf("%q cannot be stored", s)
+		for _, id := range []string{got.CallID, got.JobID} {
+			if id != "" && !ids.MatchString(id) {
+				t.Errorf("the id %q", id)
 			}
 		}
-		lower := strings.ToLower(got.Detail)
-		for _, leak := range []string{"1234567", "zoë quist", testSecret} {
-			if strings.Contains(lower, leak) {
-				t.Errorf("detail %q shows %q", got.Detail, leak)
+		if !details.MatchString(got.Detail) || got.Words != "" {
+			t.Errorf("detail %q, words %q", got.Detail, got.Words)
+		}
+	})
+}
+
+// details are all that can be said of an answer.
+var details = regexp.MustCompile(`^the voice agent answered -?[0-9]+[A-Za-z' -]*` +
+	`(: (outside business hours until [0-9: Z-]+|the credentials were refused|the tenant does not have the voice agent's feature|"success" is false))?` +
+	` \(([a-z_]{1,40}, )?(no body|[0-9]+ bytes( or more)? of no type)\)$`)
+
+// FuzzQuote: a quotation can be stored, and shows neither number nor name.
+func FuzzQuote(f *testing.F) {
+	for _, text := range tellings {
+		f.Add(text)
+	}
+	known := newPrivate(tellingCall(), testSecret)
+	f.Fuzz(func(t *testing.T, text string) {
+		got := known.quote(text)
+		if !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) || utf8.RuneCountInString(got) > maxWords {
+			t.Errorf("%q cannot be stored", got)
+		}
+		for _, leak := range []string{"1234567", "quist", "parking", testSecret} {
+			if strings.Contains(fold(got), leak) {
+				t.Errorf("%q became %q, which shows %q", text, got, leak)
 			}
 		}
 	})

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+
+	"lad.internal/followup/pkg/followup"
 )
 
 const (
@@ -31,12 +33,12 @@ var (
 // and InitiatedBy where its token is signed (Config.JWTSecret); what else is empty
 // is left out of the request.
 type Call struct {
-	TenantID       string // UUID; header X-Tenant-Id, and in the token
-	BookingID      string // UUID; LAD ignores it today
-	LeadID         string // UUID
-	InitiatedBy    string // UUID of the user the call is made for
-	To             string // E.164, "+971501234567"
-	From           string // E.164; "": the voice service chooses
+	TenantID       string         // UUID; header X-Tenant-Id, and in the token
+	BookingID      string         // UUID; LAD ignores it today
+	LeadID         string         // UUID
+	InitiatedBy    string         // UUID of the user the call is made for
+	To             followup.Phone // "+971501234567"
+	From           followup.Phone // "": the voice service chooses
 	LeadName       string
 	Context        string // what the agent should know, such as the latest note
 	AgentID        int64
@@ -61,9 +63,9 @@ type startCallRequest struct {
 
 func (call Call) check() error {
 	switch {
-	case !e164.MatchString(call.To):
+	case !e164.MatchString(string(call.To)):
 		return errors.New("the lead's number is not E.164")
-	case call.From != "" && !e164.MatchString(call.From):
+	case call.From != "" && !e164.MatchString(string(call.From)):
 		return errors.New("the caller's number is not E.164")
 	case call.AgentID < 1:
 		return errors.New("no voice agent")
@@ -98,8 +100,8 @@ func (c *Client) newRequest(ctx context.Context, bearer string, call Call) (*htt
 func (c *Client) encode(call Call) ([]byte, error) {
 	request := startCallRequest{
 		VoiceID:      defaultVoice,
-		ToNumber:     call.To,
-		FromNumber:   call.From,
+		ToNumber:     string(call.To),
+		FromNumber:   string(call.From),
 		AddedContext: call.Context,
 		AgentID:      call.AgentID,
 		LeadName:     call.LeadName,

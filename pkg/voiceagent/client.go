@@ -84,12 +84,11 @@ func (c *Client) StartCall(ctx context.Context, creds Credentials, call Call) Re
 	}
 	call.Context, call.LeadName = cut(call.Context, maxContext), cut(call.LeadName, maxName)
 	bearer, err := c.bearer(creds, call)
-	private := c.redactor(call, bearer)
 	if err != nil {
-		return Result{Outcome: followup.CallRejected, Detail: private.detail("not sent", err.Error())}
+		return Result{Outcome: followup.CallRejected, Detail: "not sent: " + err.Error()}
 	}
 
-	ctx, cancel := context.WithTimeoutCause(ctx, c.config.Timeout, fmt.Errorf("no answer within %s", c.config.Timeout))
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	connected := new(atomic.Bool)
 	// For HTTP/1 net/http fires GotConn when the connection is ready for the request:
@@ -99,24 +98,34 @@ func (c *Client) StartCall(ctx context.Context, creds Credentials, call Call) Re
 	})
 	req, err := c.newRequest(ctx, bearer, call)
 	if err != nil {
-		return Result{Outcome: followup.CallRejected, Detail: private.detail("not sent", err.Error())}
+		return Result{Outcome: followup.CallRejected, Detail: "not sent: " + err.Error()}
 	}
 
 	// Not http.Client: a RoundTripper follows no redirects.
 	resp, err := c.transport.RoundTrip(req)
-	switch {
-	case err == nil:
+	known := c.private(call, bearer)
+	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
-		return readResult(resp, private, time.Now())
-	case connected.Load():
-		return Result{Outcome: followup.CallUnknown, Detail: private.detail("connected to the voice agent, but got no answer", err.Error())}
-	default:
-		return Result{Outcome: followup.CallNotStarted, Detail: private.detail("not connected to the voice agent", err.Error())}
+		return c.readResult(resp, known, time.Now())
 	}
+	result := Result{Outcome: followup.CallNotStarted, Detail: "not connected to the voice agent: ", Words: c.words(known, err.Error())}
+	if connected.Load() {
+		result.Outcome, result.Detail = followup.CallUnknown, "connected to the voice agent, but got no answer: "
+	}
+	result.Detail += failure(ctx, c.config.Timeout, err)
+	return result
 }
 
-func (c *Client) redactor(call Call, bearer string) redactor {
-	return newRedactor(call, c.config.InternalServiceSecret.Reveal(), c.config.APIKey.Reveal(), c.config.JWTSecret.Reveal(), bearer)
+func (c *Client) private(call Call, bearer string) private {
+	return newPrivate(call, c.config.InternalServiceSecret.Reveal(), c.config.APIKey.Reveal(), c.config.JWTSecret.Reveal(), bearer)
+}
+
+// words are what may be quoted of a text from outside.
+func (c *Client) words(known private, text string) string {
+	if !c.config.Quote {
+		return ""
+	}
+	return known.quote(text)
 }
 
 // readAnswer reads what it can of the body, even with an error.
@@ -128,21 +137,22 @@ func readAnswer(resp *http.Response) answer {
 	return parseAnswer(body)
 }
 
-func readResult(resp *http.Response, private redactor, now time.Time) Result {
+func (c *Client) readResult(resp *http.Response, known private, now time.Time) Result {
 	answered := readAnswer(resp)
 	wait, given := retryAfter(resp.Header.Get("Retry-After"), now)
 	result := Result{
 		Outcome:    classify(resp.StatusCode, given, answered),
 		Status:     resp.StatusCode,
 		RetryAfter: wait,
+		Words:      c.words(known, answered.message),
 	}
-	own := fmt.Sprintf("the voice agent answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+	note := ""
 	switch result.Outcome {
 	case followup.CallAccepted:
-		if !private.knows(answered.callID) {
+		if !known.tells(answered.callID) {
 			result.CallID = answered.callID
 		}
-		if !private.knows(answered.jobID) {
+		if !known.tells(answered.jobID) {
 			result.JobID = answered.jobID
 		}
 	case followup.CallLimited:
@@ -151,19 +161,18 @@ func readResult(resp *http.Response, private redactor, now time.Time) Result {
 		}
 	case followup.CallClosed:
 		result.OpensAt = opensAt(answered.hours, now)
-		own += " (outside business hours until " + result.OpensAt.Format("2006-01-02 15:04Z") + ")"
+		note = "outside business hours until " + result.OpensAt.Format("2006-01-02 15:04Z")
 	case followup.CallMisconfigured:
+		note = "the credentials were refused"
 		if answered.upgrade {
-			own += " (the tenant does not have the voice agent's feature)"
-		} else {
-			own += " (the credentials were refused)"
+			note = "the tenant does not have the voice agent's feature"
 		}
 	case followup.CallUnknown:
 		if answered.failed && resp.StatusCode < 300 {
-			own += ` and "success": false`
+			note = `"success" is false`
 		}
 	default: // the status says it
 	}
-	result.Detail = private.detail(clean(own), answered.message)
+	result.Detail = describe(resp, answered, note)
 	return result
 }

@@ -32,12 +32,12 @@ func TestNotConnected(t *testing.T) {
 		timeout   time.Duration
 		detail    string
 	}{
-		{"refused", "http://" + closedPort(t), 0, "refused"},
-		{"unknown host", "https://voice-agent.invalid", 0, "lookup"},
-		{"plain server behind https", tlsURL(plain), 0, "tls"},
+		{"refused", "http://" + closedPort(t), 0, "connection refused"},
+		{"unknown host", "https://voice-agent.invalid", 0, "the lookup of its host failed"},
+		{"plain server behind https", tlsURL(plain), 0, "the TLS handshake failed"},
 		{"silent in the TLS handshake", tlsURL(silent), 300 * time.Millisecond, "no answer within"},
-		{"reset in the TLS handshake", tlsURL(closing), 0, "reset"},
-		{"untrusted certificate", selfSigned.URL, 0, "certificate"},
+		{"reset in the TLS handshake", tlsURL(closing), 0, "connection reset"},
+		{"untrusted certificate", selfSigned.URL, 0, "its certificate is not trusted"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -63,22 +63,23 @@ func TestNoAnswer(t *testing.T) {
 		handle  func(*peer)
 		timeout time.Duration
 		posts   int64
+		why     string
 	}{
-		{"hangs without reading", (*peer).hang, short, 0},
-		{"hangs after reading", func(p *peer) { p.readRequest(); p.hang() }, short, 1},
+		{"hangs without reading", (*peer).hang, short, 0, "no answer within 300ms"},
+		{"hangs after reading", func(p *peer) { p.readRequest(); p.hang() }, short, 1, "no answer within 300ms"},
 		// One byte is read first: a reset that overtakes the connect is a refusal.
-		{"resets before reading", func(p *peer) { _, _ = p.reader.ReadByte(); p.reset() }, 0, 0},
-		{"resets after reading", func(p *peer) { p.readRequest(); p.reset() }, 0, 1},
-		{"closes after reading", func(p *peer) { p.readRequest() }, 0, 1},
-		{"closes within the status line", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 20") }, 0, 1},
-		{"closes within the header", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 200 OK\r\nContent-Le") }, 0, 1},
-		{"answers something else than HTTP", func(p *peer) { p.readRequest(); p.write("220 mail ready\r\n") }, 0, 1},
+		{"resets before reading", func(p *peer) { _, _ = p.reader.ReadByte(); p.reset() }, 0, 0, "connection reset"},
+		{"resets after reading", func(p *peer) { p.readRequest(); p.reset() }, 0, 1, "connection reset"},
+		{"closes after reading", func(p *peer) { p.readRequest() }, 0, 1, "the connection ended"},
+		{"closes within the status line", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 20") }, 0, 1, "a connection or an answer that is not HTTP"},
+		{"closes within the header", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 200 OK\r\nContent-Le") }, 0, 1, "a connection or an answer that is not HTTP"},
+		{"answers something else than HTTP", func(p *peer) { p.readRequest(); p.write("220 mail ready\r\n") }, 0, 1, "a connection or an answer that is not HTTP"},
 		{"sends more header than is read", func(p *peer) {
 			p.readRequest()
 			p.write("HTTP/1.1 200 OK\r\nX-Long: %s\r\n\r\n", strings.Repeat("x", 2*maxHeaderBytes))
-		}, 0, 1},
-		{"trickles the header", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 200 OK\r\nX: "); trickle(p) }, short, 1},
-		{"answers 100 Continue for ever", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 100 Continue\r\n\r\n"); p.hang() }, short, 1},
+		}, 0, 1, "a connection or an answer that is not HTTP"},
+		{"trickles the header", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 200 OK\r\nX: "); trickle(p) }, short, 1, "no answer within 300ms"},
+		{"answers 100 Continue for ever", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 100 Continue\r\n\r\n"); p.hang() }, short, 1, "no answer within 300ms"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -88,8 +89,8 @@ func TestNoAnswer(t *testing.T) {
 			if got.Outcome != followup.CallUnknown || got.Status != 0 {
 				t.Errorf("got %+v, want outcome_unknown without a status", got)
 			}
-			if !strings.Contains(got.Detail, "connected to the voice agent, but got no answer: ") {
-				t.Errorf("detail %q does not say what happened", got.Detail)
+			if want := "connected to the voice agent, but got no answer: " + tc.why; got.Detail != want {
+				t.Errorf("detail %q, want %q", got.Detail, want)
 			}
 			if c, p := server.connections.Load(), server.posts.Load(); c != 1 || p != tc.posts {
 				t.Errorf("the server saw %d connections and %d POSTs, want 1 and %d", c, p, tc.posts)

@@ -14,6 +14,7 @@ import (
 
 func Example() {
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprint(w, `{"success":true,"message":"Call started","data":{"job_id":"job-42"}}`)
 	}))
 	defer agent.Close()
@@ -47,5 +48,5 @@ func Example() {
 	fmt.Println(result.Detail)
 	// Output:
 	// accepted job-42
-	// the voice agent answered 200 OK: Call started
+	// the voice agent answered 200 OK (68 bytes of application/json)
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"lad.internal/followup/pkg/followup"
 )
 
 // FuzzRequest: what goes to the voice agent is a number in E.164 and a request
@@ -25,7 +27,7 @@ func FuzzRequest(f *testing.F) {
 	e164 := regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 	f.Fuzz(func(t *testing.T, to, name, note, key, trace string) {
 		call := testCall()
-		call.To, call.LeadName, call.Context, call.IdempotencyKey, call.Traceparent = to, cut(name, maxName), cut(note, maxContext), key, trace
+		call.To, call.LeadName, call.Context, call.IdempotencyKey, call.Traceparent = followup.Phone(to), cut(name, maxName), cut(note, maxContext), key, trace
 		r, err := c.newRequest(t.Context(), "", call)
 		if err != nil {
 			if text := err.Error(); len(to) > 4 && strings.Contains(text, to) || strings.Contains(text, "%!") {

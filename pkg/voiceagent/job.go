@@ -31,16 +31,17 @@ type JobResult struct {
 	// CallLogID is the id of the call's entry in LAD's call log, "" if there is none
 	// yet; bounded as Result.CallID is.
 	CallLogID string
-	// Error is the voice service's code for a failure: at most 64 letters, digits,
-	// "_", "." and "-", or "".
-	Error string
+	// Error is the cause of a failure, if the voice service names one of the contract's.
+	Error Code
+	// Words are Result.Words of a failure.
+	Words string
 }
 
 // Job asks, once, what became of an accepted call. It dials nothing, and returns
 // within 10 s. Each question counts against the voice service's limit.
 func (c *Client) Job(ctx context.Context, creds Credentials, call Call, jobID string) JobResult {
 	unknown := JobResult{State: JobUnknown}
-	if !creds.ready || !jobIDs.MatchString(jobID) {
+	if !creds.ready || !ids.MatchString(jobID) {
 		return unknown
 	}
 	bearer, err := c.bearer(creds, call)
@@ -60,10 +61,10 @@ func (c *Client) Job(ctx context.Context, creds Credentials, call Call, jobID st
 		return unknown
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return readJob(resp, c.redactor(call, bearer))
+	return c.readJob(resp, c.private(call, bearer))
 }
 
-func readJob(resp *http.Response, private redactor) JobResult {
+func (c *Client) readJob(resp *http.Response, known private) JobResult {
 	result := JobResult{State: JobUnknown, Status: resp.StatusCode}
 	switch {
 	case resp.StatusCode == http.StatusNotFound:
@@ -73,7 +74,7 @@ func readJob(resp *http.Response, private redactor) JobResult {
 		return result
 	}
 	answered := readAnswer(resp)
-	if !private.knows(answered.callID) {
+	if !known.tells(answered.callID) {
 		result.CallLogID = answered.callID
 	}
 	switch state := JobState(answered.status); state {
@@ -81,9 +82,7 @@ func readJob(resp *http.Response, private redactor) JobResult {
 		result.State = state
 	case JobFailed:
 		result.State = state
-		if !private.knows(answered.code) {
-			result.Error = answered.code
-		}
+		result.Error, result.Words = answered.code, c.words(known, answered.message)
 	default: // JobUnknown
 	}
 	return result

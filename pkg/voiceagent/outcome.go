@@ -23,13 +23,15 @@ type Result struct {
 	// JobID is what Client.Job can be asked about: 1 to 100 letters, digits, "_" and
 	// "-". It is "" if the answer held none, or one with the lead's number or name in it.
 	JobID string
-	// CallID is the voice agent's id of the call, "" likewise. It is at most 200 bytes
-	// of valid UTF-8 without control characters. The voice service names it in its
-	// answer only once it has dispatched the call.
+	// CallID is the voice agent's id of the call, in the form of JobID. The voice
+	// service names it in its answer only once it has dispatched the call.
 	CallID string
-	// Detail says what happened, for people: at most 500 characters of valid UTF-8
-	// without control characters, and without the lead's number and name or a secret.
+	// Detail says what happened, for people, in this package's own words: no text of
+	// the voice agent is in it.
 	Detail string
+	// Words are what the voice agent said, masked, where Config.Quote asks for it;
+	// else "". They are for the log and the row alone.
+	Words string
 	// RetryAfter is the wait that the voice agent asked for, between 0 and
 	// MaxRetryAfter; a minute for a CallLimited without one, else 0.
 	RetryAfter time.Duration

@@ -70,16 +70,16 @@ func TestOutcomeByBody(t *testing.T) {
 		want   followup.Outcome
 		detail string
 	}{
-		"success false":           {200, `{"success":false,"message":"no agent","call_id":"c-2","data":{"job_id":"j"}}`, followup.CallUnknown, `200 OK and "success": false: no agent`},
-		"success false in data":   {202, `{"data":{"success":false}}`, followup.CallUnknown, `"success": false`},
+		"success false":           {200, `{"success":false,"message":"no agent","call_id":"c-2","data":{"job_id":"j"}}`, followup.CallUnknown, `200 OK: "success" is false (`},
+		"success false in data":   {202, `{"data":{"success":false}}`, followup.CallUnknown, `"success" is false`},
 		"success as text":         {200, `{"success":"false"}`, followup.CallAccepted, "200 OK"},
-		"credentials":             {403, `{"message":"Invalid token"}`, followup.CallMisconfigured, "403 Forbidden (the credentials were refused): Invalid token"},
-		"no credentials":          {401, `{"message":"No token"}`, followup.CallMisconfigured, "401 Unauthorized (the credentials were refused): No token"},
+		"credentials":             {403, `{"message":"Invalid token"}`, followup.CallMisconfigured, "403 Forbidden: the credentials were refused (27 bytes of no type)"},
+		"no credentials":          {401, `{"message":"No token"}`, followup.CallMisconfigured, "401 Unauthorized: the credentials were refused ("},
 		"feature":                 {403, `{"success":false,"upgrade_required":true}`, followup.CallMisconfigured, "the tenant does not have the voice agent's feature"},
 		"feature as error":        {403, `{"error":"upgrade_required"}`, followup.CallMisconfigured, "feature"},
 		"feature as code":         {403, `{"error":{"code":"upgrade_required"}}`, followup.CallMisconfigured, "feature"},
 		"feature and hours":       {403, `{"upgrade_required":true,` + hours + `}`, followup.CallMisconfigured, "feature"},
-		"closed":                  {403, `{"success":false,` + hours + `,"message":"closed"}`, followup.CallClosed, "403 Forbidden (outside business hours until 2026-03-02 04:00Z): closed"},
+		"closed":                  {403, `{"success":false,` + hours + `,"message":"closed"}`, followup.CallClosed, "403 Forbidden: outside business hours until 2026-03-02 04:00Z ("},
 		"closed, in data":         {403, `{"data":{` + hours + `}}`, followup.CallClosed, "until 2026-03-02 04:00Z"},
 		"closed, hours unread":    {403, `{"business_hours":"by day"}`, followup.CallClosed, "until 2026-03-01 20:00Z"},
 		"hours null":              {403, `{"business_hours":null}`, followup.CallMisconfigured, "credentials"},
@@ -88,7 +88,7 @@ func TestOutcomeByBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := readResult(response(tc.status, tc.body), redactor{}, now)
+			got := (&Client{}).readResult(response(tc.status, tc.body), private{}, now)
 			if got.Outcome != tc.want || !strings.Contains(got.Detail, tc.detail) {
 				t.Errorf("got %v, %q, want %v, %q", got.Outcome, got.Detail, tc.want, tc.detail)
 			}

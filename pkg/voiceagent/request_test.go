@@ -106,7 +106,7 @@ func TestRequestToService(t *testing.T) {
 		t.Errorf("sent %s", seen.path)
 	}
 	want := map[string]any{
-		"voice_id": "default", "to_number": call.To, "agent_id": json.Number("7"), "added_context": call.Context,
+		"voice_id": "default", "to_number": string(call.To), "agent_id": json.Number("7"), "added_context": call.Context,
 		"lead_name": call.LeadName, "lead_id": call.LeadID, "initiated_by": call.InitiatedBy,
 	}
 	if diff := cmp.Diff(want, seen.body); diff != "" {
@@ -123,7 +123,7 @@ func TestRequestWithoutOptionalFields(t *testing.T) {
 	full := testCall()
 	call := Call{TenantID: full.TenantID, To: full.To, AgentID: 7, IdempotencyKey: full.IdempotencyKey, Traceparent: "nonsense"}
 	start(t, t.Context(), newTestClient(t, url, 0), call)
-	want := map[string]any{"voice_id": "default", "to_number": full.To, "agent_id": json.Number("7"), "idempotency_key": full.IdempotencyKey}
+	want := map[string]any{"voice_id": "default", "to_number": string(full.To), "agent_id": json.Number("7"), "idempotency_key": full.IdempotencyKey}
 	if diff := cmp.Diff(want, seen.body); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
 	}

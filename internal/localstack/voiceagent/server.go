@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"lad.internal/followup/internal/mask"
+	"lad.internal/followup/pkg/followup"
 )
 
 // Paths that the stand-in serves. Those of jobs end in the job's id.
@@ -181,7 +181,7 @@ func (s *Server) read(r *http.Request, c contract, body []byte) (Call, *refusal)
 	}
 	call := Call{
 		TenantID: r.Header.Get("X-Tenant-Id"), BookingID: req.BookingID, LeadID: req.LeadID, InitiatedBy: req.InitiatedBy,
-		IdempotencyKey: r.Header.Get("Idempotency-Key"), FromNumber: req.FromNumber, ToNumberMasked: mask.Text(req.ToNumber), toNumber: req.ToNumber,
+		IdempotencyKey: r.Header.Get("Idempotency-Key"), FromNumber: req.FromNumber, ToNumberMasked: followup.Phone(req.ToNumber).String(), toNumber: req.ToNumber,
 	}
 	if req.AgentID != nil {
 		call.AgentID = *req.AgentID
