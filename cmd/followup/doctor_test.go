@@ -238,7 +238,7 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 		"an endpoint that is not there":      {answers(http.StatusNotFound), "ok ok ok ok ok ok fail ok ok", "endpoint", "it answers 404"},
 		"an endpoint that moved":             {answers(http.StatusFound), "ok ok ok ok ok ok fail ok ok", "endpoint", "it answers 302"},
 		"an endpoint that is ill":            {answers(http.StatusBadGateway), "ok ok ok ok ok ok fail ok ok", "endpoint", "is not well (502)"},
-		"an endpoint that is down": {set(map[string]string{"FOLLOWUP_EXECUTION_ENDPOINT": "http://127.0.0.1:1/"}),
+		"an endpoint that is down": {set(map[string]string{"FOLLOWUP_EXECUTION_ENDPOINT": "http://127.0.0.1:1/bookings/:id/execute-followup"}),
 			"ok ok ok ok ok ok fail ok ok", "endpoint", "connection refused"},
 		"a private endpoint": {answers(http.StatusForbidden), "ok ok ok ok ok ok warn ok ok", "endpoint", "the service is private"},
 		"a private endpoint that is meant": {func(d *desk) *desk {
@@ -325,7 +325,7 @@ func TestACheckThatHangsEndsAtItsTimeoutAndTheOthersGoOn(t *testing.T) {
 	for name, c := range map[string]struct{ setting, value, statuses string }{
 		"database": {"DATABASE_URL", "postgres://followup_app:secret@" + address + "/lad?sslmode=disable", "ok fail skip skip skip ok ok ok skip"},
 		"queue":    {"CLOUD_TASKS_EMULATOR_HOST", address, "ok ok ok ok ok fail ok ok ok"},
-		"endpoint": {"FOLLOWUP_EXECUTION_ENDPOINT", "http://" + address, "ok ok ok ok ok ok fail ok ok"},
+		"endpoint": {"FOLLOWUP_EXECUTION_ENDPOINT", "http://" + address + "/bookings/:id/execute-followup", "ok ok ok ok ok ok fail ok ok"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,4 +9,6 @@ var NewVerifierOver = newVerifier
 var RulesOf = Config.rules
 
 // Elapsed is what a watch says that was started at these readings of the clocks.
-func Elapsed(monotonic, wall time.Time) time.Duration { return watch{monotonic, wall.UnixNano()}.elapsed() }
+func Elapsed(monotonic, wall time.Time) time.Duration {
+	return watch{monotonic, wall.UnixNano()}.elapsed()
+}

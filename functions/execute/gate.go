@@ -64,8 +64,8 @@ func (g gate) check(w http.ResponseWriter, r *http.Request) (admitted, *refusal)
 	if err != nil {
 		return admitted{}, refuse(http.StatusBadRequest, "invalid_task", err.Error(), err)
 	}
-	if id, ok := pathBookingID(r.URL.Path); ok && !strings.EqualFold(id, payload.BookingID.String()) {
-		return admitted{}, refuse(http.StatusBadRequest, "invalid_task", "the path names another booking than the payload", nil)
+	if !strings.HasSuffix(r.URL.Path, tasks.BookingPath(payload.BookingID)) {
+		return admitted{}, refuse(http.StatusBadRequest, "invalid_task", "the path does not end as that of the payload's booking", nil)
 	}
 	return admitted{
 		payload:     payload,
@@ -141,16 +141,3 @@ func bearerToken(h http.Header) (string, error) {
 	}
 	return token, nil
 }
-
-// pathBookingID is the id in a path that ends in
-// /bookings/{id}/execute-followup. Any other path is fine: the function is
-// served at all of them.
-func pathBookingID(path string) (string, bool) {
-	m := pathFormat.FindStringSubmatch(path)
-	if m == nil {
-		return "", false
-	}
-	return m[1], true
-}
-
-var pathFormat = regexp.MustCompile(`/bookings/([^/]*)/execute-followup/?$`)
