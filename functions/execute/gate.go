@@ -127,10 +127,12 @@ const maxToken = 16 << 10
 
 // bearerToken takes the token of RFC 6750, section 2.1. Two Authorization
 // headers are refused: it would be a guess which of them a proxy has checked.
+// Beside X-Serverless-Authorization, Cloud Run checks that header alone, and hands
+// Authorization on as it came.
 func bearerToken(h http.Header) (string, error) {
 	values := h.Values("Authorization")
-	if len(values) != 1 {
-		return "", errors.New("want one Authorization header")
+	if len(values) != 1 || len(h.Values("X-Serverless-Authorization")) > 0 {
+		return "", errors.New("want one Authorization header, and no X-Serverless-Authorization")
 	}
 	scheme, token, ok := strings.Cut(values[0], " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
