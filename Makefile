@@ -22,9 +22,13 @@ demo: build ## Play a script of bookings, good and bad, and check how each ends
 test: ## Run all tests, on a throw-away PostgreSQL, with the race detector
 	@test -n "$(RACE)" || echo "test: there is no C compiler, so the race detector is off"
 	$(GO) vet ./...
-	$(GO) test $(RACE) -timeout 20m $$($(GO) list ./... | grep -v '/examples')
-	@# By themselves: they run LAD's side in node, which must keep up.
-	$(GO) test $(RACE) -timeout 20m ./examples/...
+	@# The examples by themselves: they run LAD's side in node, which must keep up.
+	@output=$$(mktemp); trap 'rm -f "$$output"' EXIT; \
+	for packages in "$$($(GO) list ./... | grep -v /examples)" ./examples/...; do \
+		$(GO) test $(RACE) -timeout 20m $$packages 2>&1 || echo 'test: FAILED'; \
+	done | tee "$$output"; \
+	echo; if grep -E '^(FAIL[[:space:]]|--- FAIL|panic:|test: FAILED)' "$$output"; then exit 1; fi; \
+	echo "test: all of $$(grep -c '^ok' "$$output") packages passed"
 
 build: ## Build bin/followup and bin/function
 	$(GO) build -trimpath -o bin/ ./cmd/followup ./cmd/function

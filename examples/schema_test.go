@@ -38,7 +38,7 @@ func eventCases(t *testing.T) []eventCase {
 
 func TestTheFunctionTakesTheEventsOfTheCases(t *testing.T) {
 	t.Parallel()
-	database, queue, log := functiontest.NewDatabase(t), functiontest.NewTasks(t, "http://127.0.0.1:1/:id"), &functiontest.Log{}
+	database, queue, log := functiontest.NewDatabase(t), functiontest.NewTasks(t, "http://127.0.0.1:1/bookings/:id/execute-followup"), &functiontest.Log{}
 	h, err := schedule.New(functiontest.Rules(), database.DB, queue.Client, log.Logger())
 	if err != nil {
 		t.Fatal(err)

@@ -131,7 +131,7 @@ func TestRequestsThatAreNoneOfOursAreNotQuoted(t *testing.T) {
 	w := calm(t)
 	w.left.mustHoldMuch()
 	for _, token := range []string{tokenCanary, secretCanary, numberCanary} {
-		if status, answer := w.postAs(t, token, []byte(confession)); status != http.StatusUnauthorized {
+		if status, answer := w.postAs(t, token, w.ExecuteURL(), []byte(confession)); status != http.StatusUnauthorized {
 			t.Errorf("a forged token got %d: %s", status, answer)
 		}
 	}
@@ -143,7 +143,7 @@ func TestRequestsThatAreNoneOfOursAreNotQuoted(t *testing.T) {
 		`{"tenantId":"` + numberCanary + `"}`, confession, `{"` + confession + `":1}`, `{"tenantId":{"x":"` + firstName + `"}}`,
 		`{"tenantId":"` + w.Tenants[0].ID + `","bookingId":"` + w.Tenants[0].ID + `","idempotencyKey":"` + numberCanary + `","revision":"` + lastName + `"}`,
 	} {
-		if status, answer := w.postAs(t, valid, []byte(body)); status != http.StatusBadRequest {
+		if status, answer := w.postAs(t, valid, w.ExecuteURL(), []byte(body)); status != http.StatusBadRequest {
 			t.Errorf("a malformed task got %d: %s", status, answer)
 		}
 	}

@@ -133,7 +133,7 @@ func (w *world) requestFor(t testing.TB, p tasks.Payload) *cloudtaskspb.HttpRequ
 		t.Fatal(err)
 	}
 	return &cloudtaskspb.HttpRequest{
-		Url: w.ExecuteURL() + "/", HttpMethod: cloudtaskspb.HttpMethod_POST, Body: body,
+		Url: w.ExecuteURL() + tasks.BookingPath(p.BookingID), HttpMethod: cloudtaskspb.HttpMethod_POST, Body: body,
 		Headers: map[string]string{"Content-Type": "application/json"},
 		AuthorizationHeader: &cloudtaskspb.HttpRequest_OidcToken{OidcToken: &cloudtaskspb.OidcToken{
 			ServiceAccountEmail: w.Invoker(), Audience: w.ExecuteURL()}},
@@ -147,12 +147,12 @@ func (w *world) post(t testing.TB, request *cloudtaskspb.HttpRequest) (status in
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w.postAs(t, token, request.GetBody())
+	return w.postAs(t, token, request.GetUrl(), request.GetBody())
 }
 
-func (w *world) postAs(t testing.TB, token string, body []byte) (status int, answer string) {
+func (w *world) postAs(t testing.TB, token, url string, body []byte) (status int, answer string) {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, w.ExecuteURL(), bytes.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

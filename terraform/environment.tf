@@ -54,10 +54,9 @@ locals {
     VOICE_AGENT_TIMEOUT         = "${var.call_timeout_seconds}s"
   })
 
-  # Cloud Run lets nobody but the invoker in, and takes the signature out of the
-  # token while it does: only the claims are left for the function to check.
+  # Who checks the signature of the token that execute is called with.
   gate_settings = {
-    FOLLOWUP_OIDC_MODE = "iam"
+    FOLLOWUP_OIDC_MODE = var.oidc_mode
   }
 
   settings = {

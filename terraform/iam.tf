@@ -80,7 +80,9 @@ resource "google_service_account_iam_member" "acts_as_invoker" {
   member             = "serviceAccount:${google_service_account.account[each.key].email}"
 }
 
-# Each caller may call one service.
+# Each caller may call one service. Cloud Run takes the signature out of a token that
+# it checks: where execute is to check it, Cloud Run must not, and lets everybody in
+# whom the ingress does.
 resource "google_cloud_run_v2_service_iam_member" "invoker" {
   for_each = merge({
     invoker = google_cloudfunctions2_function.execute.name
@@ -90,7 +92,7 @@ resource "google_cloud_run_v2_service_iam_member" "invoker" {
   location = var.region
   name     = each.value
   role     = "roles/run.invoker"
-  member   = "serviceAccount:${google_service_account.account[each.key].email}"
+  member   = each.key == "invoker" && var.oidc_mode == "verify" ? "allUsers" : "serviceAccount:${google_service_account.account[each.key].email}"
 }
 
 resource "google_pubsub_topic_iam_member" "scheduler" {

@@ -81,6 +81,17 @@ variable "event_publishers" {
   }
 }
 
+variable "oidc_mode" {
+  description = "Who checks the signature of a task's token: verify, execute itself, which Cloud Run then lets everybody reach who is inside the network; or iam, Cloud Run, which then lets nobody but the invoker through and takes the signature out, so that execute believes what it is told. iam is for an organisation whose policy refuses allUsers (iam.allowedPolicyMemberDomains)."
+  type        = string
+  default     = "verify"
+
+  validation {
+    condition     = contains(["verify", "iam"], var.oidc_mode)
+    error_message = "oidc_mode is verify or iam."
+  }
+}
+
 variable "secret_versions" {
   description = "The version, by number, of each secret that is used: INTERNAL_SERVICE_SECRET, VOICE_AGENT_API_KEY, VOICE_AGENT_JWT_SECRET, OWNER_DATABASE_URL. bootstrap/ makes the secrets, gcloud adds the versions; no value ever comes to Terraform."
   type        = map(string)

@@ -34,7 +34,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{Database: functiontest.NewDatabase(t), queue: functiontest.NewTasks(t, "https://execute.example/:id"), ctx: t.Context(), t: t}
+	d := &desk{Database: functiontest.NewDatabase(t), queue: functiontest.NewTasks(t, "https://execute.example/bookings/:id/execute-followup"), ctx: t.Context(), t: t}
 	d.settings = map[string]string{
 		"DATABASE_URL": d.DatabaseURL(), "TENANT_REGISTRY": tenantdbtest.Registry,
 		"GCP_PROJECT_ID": d.queue.Config.ProjectID, "GCP_LOCATION": d.queue.Config.Location,

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"lad.internal/followup/internal/localstack/lad"
+	"lad.internal/followup/internal/localstack/process/processtest"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
 
@@ -180,10 +180,11 @@ func await(t *testing.T, what string, done func() bool) {
 func copyForEverybody(t *testing.T) string {
 	t.Helper()
 	content, err := os.ReadFile(stacktest.Function(t))
-	path := stacktest.TempDir(t) + "/followup"
-	if err := errors.Join(err, os.WriteFile(path, content, 0o755)); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
+	path := stacktest.TempDir(t) + "/followup"
+	processtest.WriteProgram(t, path, content)
 	return path
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -95,22 +97,48 @@ func short(l followup.Limit) string {
 	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(l.String())
 }
 
-// endpoint sends what a stranger would, and expects to be turned away.
+const unreached = "check FOLLOWUP_EXECUTION_ENDPOINT, and that this machine may reach it"
+
+// endpoint sends what a stranger would, and expects to be turned away: first without
+// a token, then with one that nobody has signed.
 func (d *doctor) endpoint(ctx context.Context) finding {
 	if d.tasks == nil {
 		return skips("its settings are wrong")
 	}
-	url := strings.ReplaceAll(d.tasks.Endpoint, ":id", uuid.Nil.String())
-	const unreached = "check FOLLOWUP_EXECUTION_ENDPOINT, and that this machine may reach it"
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("{}"))
+	code, err := d.ask(ctx, nil)
 	if err != nil {
 		return fails(unreached, "%s", oneLine(err))
 	}
+	found := d.judgeAnswer(code)
+	if found.Status == failed {
+		return found
+	}
+	switch code, err = d.ask(ctx, d.forged()); {
+	case err != nil:
+		return fails(unreached, "%s", oneLine(err))
+	case code >= 500:
+		return fails("read the execute function's log", "a token cannot be checked (%d)", code)
+	case code != http.StatusUnauthorized && code != http.StatusForbidden:
+		return fails("set FOLLOWUP_OIDC_MODE=verify for the execute function at once, or take allUsers out of the service's invokers: whoever reaches it may dial",
+			"a token that nobody has signed is believed (%d)", code)
+	}
+	return found
+}
+
+// ask posts an empty object to the endpoint, which is no task, and says how that is
+// answered.
+func (d *doctor) ask(ctx context.Context, header http.Header) (code int, err error) {
+	url := strings.ReplaceAll(d.tasks.Endpoint, ":id", uuid.Nil.String())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("{}"))
+	if err != nil {
+		return 0, err
+	}
+	maps.Copy(request.Header, header)
 	request.Header.Set("Content-Type", "application/json")
 	began := d.now()
 	response, err := stranger.Do(request)
 	if err != nil {
-		return fails(unreached, "%s", oneLine(err))
+		return 0, err
 	}
 	took := d.now().Sub(began)
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10)) // what it says besides does not matter
@@ -120,7 +148,24 @@ func (d *doctor) endpoint(ctx context.Context) finding {
 		const half = time.Second / 2
 		d.webClock = &clockReading{skew: at.Add(half).Sub(began.Add(took / 2)), within: took/2 + half}
 	}
-	return d.judgeAnswer(response.StatusCode)
+	return response.StatusCode, nil
+}
+
+// forged is what Cloud Tasks sends, but for the signature of its token: in its place
+// is what Cloud Run puts there, which anybody can.
+func (d *doctor) forged() http.Header {
+	now := d.now().Unix()
+	part := func(format string, args ...any) string {
+		return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, format, args...))
+	}
+	token := part(`{"alg":"RS256","typ":"JWT"}`) + "." + part(
+		`{"iss":"https://accounts.google.com","aud":%q,"email":%q,"email_verified":true,"iat":%d,"exp":%d}`,
+		d.tasks.TokenAudience(), d.tasks.ServiceAccount, now, now+3600) + ".SIGNATURE_REMOVED_BY_GOOGLE"
+	return http.Header{
+		"Authorization":          {"Bearer " + token},
+		"X-Cloudtasks-Queuename": {d.tasks.Queue},
+		"X-Cloudtasks-Taskname":  {"doctor"},
+	}
 }
 
 // stranger has no credentials, follows no redirect and keeps no connection.
@@ -131,10 +176,13 @@ var stranger = &http.Client{
 
 func (d *doctor) judgeAnswer(code int) finding {
 	switch {
+	case code == http.StatusUnauthorized && d.oidcMode == "iam":
+		return fails("take allUsers out of the service's invokers, or run the execute function with FOLLOWUP_OIDC_MODE=verify (and set it here)",
+			"a stranger reaches the function (401), so that nobody checks the tokens' signatures: FOLLOWUP_OIDC_MODE=iam needs a private service")
 	case code == http.StatusUnauthorized:
-		return passes("turns a stranger away (401)")
+		return passes("turns a stranger away (401), and a token that nobody has signed")
 	case code == http.StatusForbidden && d.oidcMode == "iam":
-		return passes("Cloud Run turns a stranger away (403), as FOLLOWUP_OIDC_MODE=iam needs")
+		return passes("Cloud Run turns a stranger away (403), and a token that nobody has signed, as FOLLOWUP_OIDC_MODE=iam needs")
 	case code == http.StatusForbidden:
 		// Cloud Run answers so for a private service, and takes the signature out
 		// of the tokens that it lets through.

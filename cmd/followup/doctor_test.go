@@ -32,22 +32,26 @@ func newWard(t *testing.T) *desk {
 		d.LAD(t, tenant, "ALTER TABLE lead_bookings DISABLE TRIGGER trigger_schedule_followup_cloud_task")
 	}
 	d.Insert(functiontest.Seed{At: soon()})
+	return d.serve(execute.OIDCConfig{Mode: "verify", Issuer: d.queue.Issuer, CertsURL: d.queue.CertsURL})
+}
 
-	verifier, err := execute.NewVerifier(t.Context(), execute.OIDCConfig{Mode: "verify", Issuer: d.queue.Issuer, CertsURL: d.queue.CertsURL},
-		functiontest.Audience, functiontest.Account)
+// serve is the desk whose endpoint is the execute function in this mode.
+func (d *desk) serve(c execute.OIDCConfig) *desk {
+	d.t.Helper()
+	verifier, err := execute.NewVerifier(context.WithoutCancel(d.t.Context()), c, functiontest.Audience, functiontest.Account)
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	agent := functiontest.NewAgent(t, false)
+	agent := functiontest.NewAgent(d.t, false)
 	handler, err := execute.New(execute.Parts{
-		Rules: functiontest.Rules(), Store: d.DB, Queue: d.queue.Client, Agent: functiontest.Client(t, agent.URL, time.Second),
+		Rules: functiontest.Rules(), Store: d.DB, Queue: d.queue.Client, Agent: functiontest.Client(d.t, agent.URL, time.Second),
 		Verifier: verifier, QueueName: functiontest.Queue, TaskPath: d.queue.Config.TaskPath, CallTimeout: time.Second,
 		Log: (&functiontest.Log{}).Logger(),
 	})
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	return d.at(handler.ServeHTTP)
+	return d.at(handler.ServeHTTP).with(map[string]string{"FOLLOWUP_OIDC_AUDIENCE": functiontest.Audience})
 }
 
 // requeue is the desk with a queue of its own, which is well.
@@ -258,12 +262,21 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 		"an endpoint that is not there":      {answers(http.StatusNotFound), "ok ok ok ok ok ok fail ok ok", "endpoint", "it answers 404"},
 		"an endpoint that moved":             {answers(http.StatusFound), "ok ok ok ok ok ok fail ok ok", "endpoint", "it answers 302"},
 		"an endpoint that is ill":            {answers(http.StatusBadGateway), "ok ok ok ok ok ok fail ok ok", "endpoint", "is not well (502)"},
-		"an endpoint that is down": {set(map[string]string{"FOLLOWUP_EXECUTION_ENDPOINT": "http://127.0.0.1:1/"}),
+		"an endpoint that is down": {set(map[string]string{"FOLLOWUP_EXECUTION_ENDPOINT": "http://127.0.0.1:1/bookings/:id/execute-followup"}),
 			"ok ok ok ok ok ok fail ok ok", "endpoint", "connection refused"},
 		"a private endpoint": {answers(http.StatusForbidden), "ok ok ok ok ok ok warn ok ok", "endpoint", "the service is private"},
 		"a private endpoint that is meant": {func(d *desk) *desk {
 			return answers(http.StatusForbidden)(d.with(map[string]string{"FOLLOWUP_OIDC_MODE": "iam"}))
 		}, well, "endpoint", "Cloud Run turns a stranger away (403)"},
+		"a private endpoint that is open": {set(map[string]string{"FOLLOWUP_OIDC_MODE": "iam"}),
+			"ok ok ok ok ok ok fail ok ok", "endpoint", "a stranger reaches the function (401)"},
+		"an endpoint that cannot check tokens": {func(d *desk) *desk {
+			return d.at(func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(map[bool]int{false: http.StatusUnauthorized, true: http.StatusBadGateway}[r.Header.Get("Authorization") != ""])
+			})
+		}, "ok ok ok ok ok ok fail ok ok", "endpoint", "a token cannot be checked (502)"},
+		"an endpoint that believes everybody": {func(d *desk) *desk { return d.serve(execute.OIDCConfig{Mode: "iam", Service: "execute"}) },
+			"ok ok ok ok ok ok fail ok ok", "endpoint", "a token that nobody has signed is believed (400)"},
 		"a clock that is an hour ahead":  {clock(time.Hour), "ok ok ok ok ok ok ok fail ok", "clocks", "from here to the endpoint +3"},
 		"a clock that is seconds behind": {clock(-4 * time.Second), "ok ok ok ok ok ok ok warn ok", "clocks", "from the endpoint to the database +"},
 		"LAD's trigger, as it is installed": {func(d *desk) *desk {
@@ -346,11 +359,11 @@ func TestACheckThatHangsEndsAtItsTimeoutAndTheOthersGoOn(t *testing.T) {
 	for name, c := range map[string]struct{ setting, value, statuses string }{
 		"database": {"DATABASE_URL", "postgres://followup_app:secret@" + address + "/lad?sslmode=disable", "ok fail skip skip skip ok ok ok skip"},
 		"queue":    {"CLOUD_TASKS_EMULATOR_HOST", address, "ok ok ok ok ok fail ok ok ok"},
-		"endpoint": {"FOLLOWUP_EXECUTION_ENDPOINT", "http://" + address, "ok ok ok ok ok ok fail ok ok"},
+		"endpoint": {"FOLLOWUP_EXECUTION_ENDPOINT", "http://" + address + "/bookings/:id/execute-followup", "ok ok ok ok ok ok fail ok ok"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := d.of(t).with(map[string]string{c.setting: c.value}).run("doctor", "--json", "--timeout", "2s")
+			s := d.of(t).with(map[string]string{c.setting: c.value}).run("doctor", "--json", "--timeout", "8s")
 			if statuses, checks := s.examined(); statuses != c.statuses {
 				t.Errorf("the checks are %s: %+v", statuses, checks)
 			}

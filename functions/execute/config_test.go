@@ -158,6 +158,7 @@ func TestEachWrongSettingIsOneSentenceThatNamesIt(t *testing.T) {
 		{[]string{"FOLLOWUP_QUEUE_NAME", "projects/p/locations/l/queues/q"}, "FOLLOWUP_QUEUE_NAME", "short name"},
 		{[]string{"FOLLOWUP_EXECUTION_ENDPOINT", "http://execute.example/"}, "FOLLOWUP_EXECUTION_ENDPOINT", "https"},
 		{[]string{"FOLLOWUP_EXECUTION_ENDPOINT", "execute.example"}, "FOLLOWUP_EXECUTION_ENDPOINT", "https"},
+		{[]string{"FOLLOWUP_EXECUTION_ENDPOINT", "https://execute.example/:id"}, "FOLLOWUP_EXECUTION_ENDPOINT", "/bookings/:id/execute-followup"},
 		{[]string{"FOLLOWUP_OIDC_MODE", "none"}, "FOLLOWUP_OIDC_MODE", "verify"},
 		{[]string{"VOICE_AGENT_TIMEOUT", "0s"}, "VOICE_AGENT_TIMEOUT", "between"},
 		{[]string{"VOICE_AGENT_CONTRACT", "direct"}, "VOICE_AGENT_CONTRACT", "service"},

@@ -222,14 +222,17 @@ func (h *Handler) call(a tenantdb.Admission) voiceagent.Call {
 // watch measures how long this process has had its claim, by whichever clock
 // says more: the monotonic one stands still while a machine is suspended, the
 // wall clock may be set back.
-type watch struct{ monotonic, wall time.Time }
+type watch struct {
+	monotonic time.Time
+	wall      int64 // Unix time in nanoseconds
+}
 
 func startWatch() watch {
 	now := time.Now()
-	return watch{monotonic: now, wall: now.Round(0)}
+	return watch{monotonic: now, wall: now.UnixNano()}
 }
 
 func (w watch) elapsed() time.Duration {
 	now := time.Now()
-	return max(now.Sub(w.monotonic), now.Round(0).Sub(w.wall))
+	return max(now.Sub(w.monotonic), time.Duration(now.UnixNano()-w.wall))
 }

@@ -64,8 +64,8 @@ func (g gate) check(w http.ResponseWriter, r *http.Request) (admitted, *refusal)
 	if err != nil {
 		return admitted{}, refuse(http.StatusBadRequest, "invalid_task", err.Error(), err)
 	}
-	if id, ok := pathBookingID(r.URL.Path); ok && !strings.EqualFold(id, payload.BookingID.String()) {
-		return admitted{}, refuse(http.StatusBadRequest, "invalid_task", "the path names another booking than the payload", nil)
+	if !strings.HasSuffix(r.URL.Path, tasks.BookingPath(payload.BookingID)) {
+		return admitted{}, refuse(http.StatusBadRequest, "invalid_task", "the path does not end as that of the payload's booking", nil)
 	}
 	return admitted{
 		payload:     payload,
@@ -127,10 +127,12 @@ const maxToken = 16 << 10
 
 // bearerToken takes the token of RFC 6750, section 2.1. Two Authorization
 // headers are refused: it would be a guess which of them a proxy has checked.
+// Beside X-Serverless-Authorization, Cloud Run checks that header alone, and hands
+// Authorization on as it came.
 func bearerToken(h http.Header) (string, error) {
 	values := h.Values("Authorization")
-	if len(values) != 1 {
-		return "", errors.New("want one Authorization header")
+	if len(values) != 1 || len(h.Values("X-Serverless-Authorization")) > 0 {
+		return "", errors.New("want one Authorization header, and no X-Serverless-Authorization")
 	}
 	scheme, token, ok := strings.Cut(values[0], " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
@@ -141,16 +143,3 @@ func bearerToken(h http.Header) (string, error) {
 	}
 	return token, nil
 }
-
-// pathBookingID is the id in a path that ends in
-// /bookings/{id}/execute-followup. Any other path is fine: the function is
-// served at all of them.
-func pathBookingID(path string) (string, bool) {
-	m := pathFormat.FindStringSubmatch(path)
-	if m == nil {
-		return "", false
-	}
-	return m[1], true
-}
-
-var pathFormat = regexp.MustCompile(`/bookings/([^/]*)/execute-followup/?$`)

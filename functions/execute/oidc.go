@@ -22,7 +22,8 @@ import (
 type OIDCConfig struct {
 	// Mode is "verify": this function checks the signature itself; or "iam":
 	// Cloud Run has checked it, and has replaced it by a marker, so that only
-	// the claims are left to check.
+	// the claims are left to check. Anybody can write the marker: this mode
+	// depends on the service being private.
 	Mode string `env:"FOLLOWUP_OIDC_MODE, default=verify"`
 	// Issuer and CertsURL stand in for Google's, for emulators.
 	Issuer   string `env:"FOLLOWUP_OIDC_ISSUER"`
@@ -154,27 +155,25 @@ func (v signatureVerifier) Verify(ctx context.Context, token string) error {
 }
 
 // claimsVerifier checks the claims of a token whose signature Cloud Run has
-// checked and removed ("Authenticating service-to-service": the signature is
-// replaced by SIGNATURE_REMOVED_BY_GOOGLE).
+// checked and removed.
 type claimsVerifier struct {
 	caller
 	now func() time.Time
 }
 
-// minSignature is the length in base64url of the shortest signature of RS256
-// that anybody makes, that of 1024 bits. Google's have twice as many.
-const minSignature = 171
+// removedSignature is what Cloud Run puts in the place of a signature that it has
+// checked (cloud.google.com/run/docs/troubleshooting).
+const removedSignature = "SIGNATURE_REMOVED_BY_GOOGLE"
 
-// Verify refuses a token that has kept its signature. Only a service that needs
-// no IAM permission gets one, and there nobody has checked it: this mode would
-// believe everybody. So it believes nobody, the task invoker included, which is
-// noticed at the first call.
+// Verify refuses a token without the marker. A service that needs no IAM permission
+// gets tokens as they were sent, and nobody has checked them: there even the task
+// invoker is refused, which is noticed at the first call.
 func (v claimsVerifier) Verify(_ context.Context, token string) error {
 	if err := wantRS256(token); err != nil {
 		return err
 	}
-	if signature := token[strings.LastIndexByte(token, '.')+1:]; len(signature) >= minSignature {
-		return errors.New("the token has its signature still, so Cloud Run has not checked it: " +
+	if !strings.HasSuffix(token, "."+removedSignature) {
+		return errors.New("the token's signature has not been removed, so Cloud Run has not checked it: " +
 			"make the service private, or set FOLLOWUP_OIDC_MODE to verify")
 	}
 	p, err := idtoken.ParsePayload(token)

@@ -124,6 +124,7 @@ func (w *world) tokens() []token {
 		{"with another's claims under a good signature", parts[0] + "." + strings.Split(w.signed(with("sub", "2")), ".")[1] + "." + parts[2], 401, 200},
 		{"with the platform's removal marker", stripped(good), 401, 200},
 		{"with an empty signature", parts[0] + "." + parts[1] + ".", 401, 200},
+		{"with the marker as claims", parts[0] + "." + marker + "." + parts[2], 401, 401},
 
 		{"without a signature", parts[0] + "." + parts[1], 401, 401},
 		{"truncated", good[:len(good)/2], 401, 401},
@@ -175,6 +176,8 @@ func TestOnlyTheTaskInvokersTokenGetsInInEitherMode(t *testing.T) {
 				{"not bearer", header("Authorization", "Basic "+good), 401, "unauthenticated"},
 				{"the token alone", header("Authorization", good), 401, "unauthenticated"},
 				{"two Authorization headers", func(r *http.Request) { bearer(good)(r); r.Header.Add("Authorization", "Bearer "+good) }, 401, "unauthenticated"},
+				{"an X-Serverless-Authorization besides", func(r *http.Request) { bearer(good)(r); r.Header.Set("X-Serverless-Authorization", "Bearer "+good) }, 401, "unauthenticated"},
+				{"an empty X-Serverless-Authorization besides", func(r *http.Request) { bearer(good)(r); r.Header.Set("X-Serverless-Authorization", "") }, 401, "unauthenticated"},
 				{"two tokens in one header", header("Authorization", "Bearer "+good+", Bearer "+good), 401, "unauthenticated"},
 				{"the token in another header", func(r *http.Request) {
 					r.Header.Del("Authorization")
@@ -186,9 +189,9 @@ func TestOnlyTheTaskInvokersTokenGetsInInEitherMode(t *testing.T) {
 	}
 }
 
-// On a service that is open to the public nobody checks and removes signatures,
-// and whoever set iam there must notice.
-func TestInModeIAMATokenThatHasItsSignatureStillIsNotBelieved(t *testing.T) {
+// On a service that is open to the public nobody checks and removes signatures:
+// whatever stands there, but for the marker, was sent by the caller.
+func TestModeIAMWithoutMarker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	verifier, err := execute.NewVerifier(t.Context(), execute.OIDCConfig{Mode: "iam", Service: "execute"}, functiontest.Audience, functiontest.Account)
@@ -196,11 +199,18 @@ func TestInModeIAMATokenThatHasItsSignatureStillIsNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := w.serve(func(p *execute.Parts) { p.Verifier, p.Store = verifier, untouchable{t} })
+	genuine := w.signed(func(jwt.MapClaims) {})
+	unsigned := genuine[:strings.LastIndexByte(genuine, '.')+1]
 	checkRefusals(t, e, w.Insert(functiontest.Seed{}), []refusal{
-		{"genuine", bearer(w.signed(func(jwt.MapClaims) {})), 401, "unauthenticated"},
+		{"genuine", bearer(genuine), 401, "unauthenticated"},
+		{"no signature", bearer(unsigned), 401, "unauthenticated"},
+		{"a short one", bearer(unsigned + "x"), 401, "unauthenticated"},
+		{"the marker and more", bearer(unsigned + marker + "x"), 401, "unauthenticated"},
+		{"more and the marker", bearer(unsigned + "x" + marker), 401, "unauthenticated"},
+		{"the marker in small letters", bearer(unsigned + strings.ToLower(marker)), 401, "unauthenticated"},
 	})
 	lines := w.log.Events("request_refused")
-	if len(lines) != 1 || !strings.Contains(lines[0]["error"].(string), "FOLLOWUP_OIDC_MODE") {
+	if len(lines) != 6 || !strings.Contains(lines[0]["error"].(string), "FOLLOWUP_OIDC_MODE") {
 		t.Errorf("logged %v", lines)
 	}
 }

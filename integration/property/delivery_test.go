@@ -30,13 +30,14 @@ type delivery struct {
 	what   string // for people
 	ref    followup.Ref
 	ticket followup.Ticket // of a task
+	path   string
 	header http.Header
 	body   []byte
 }
 
 // to delivers it to a handler and returns the answer's status.
 func (d *delivery) to(h http.Handler) int {
-	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(d.body))
+	r := httptest.NewRequest(http.MethodPost, d.path, bytes.NewReader(d.body))
 	r.Header = d.header.Clone()
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, r)
@@ -52,6 +53,7 @@ func taskDelivery(name string, b followup.Booking, next followup.Task) (*deliver
 	return &delivery{
 		what:   fmt.Sprintf("task r%d for %s", next.Revision, keyTime(next.Key)),
 		ref:    b.Ref,
+		path:   tasks.BookingPath(b.BookingID),
 		ticket: followup.Ticket{Key: next.Key, Revision: next.Revision, TaskName: name},
 		header: http.Header{
 			"Content-Type": {"application/json"}, "Authorization": {"Bearer t"},
@@ -70,7 +72,7 @@ func event(kind string, ref followup.Ref) *delivery {
 	if err != nil {
 		panic(err) // nothing in it cannot be marshalled
 	}
-	return &delivery{what: kind, ref: ref, header: http.Header{"Content-Type": {"application/json"}}, body: data}
+	return &delivery{what: kind, ref: ref, path: "/", header: http.Header{"Content-Type": {"application/json"}}, body: data}
 }
 
 // keyTime is the time that a key is for.

@@ -117,7 +117,7 @@ func (w *world) startQueue(t *testing.T, endpoint string) {
 	w.queue = server
 	w.config = tasks.Config{
 		ProjectID: "p", Location: "l", Queue: functiontest.Queue, ServiceAccount: functiontest.Account,
-		Audience: functiontest.Audience, DispatchDeadline: dispatchDeadline, EmulatorHost: server.Addr, Endpoint: endpoint,
+		Audience: functiontest.Audience, DispatchDeadline: dispatchDeadline, EmulatorHost: server.Addr, Endpoint: endpoint + "/bookings/:id/execute-followup",
 	}
 	_, err = server.CreateQueue(t.Context(), &cloudtaskspb.Queue{
 		Name: w.config.QueuePath(),

@@ -115,7 +115,7 @@ func (w *world) startQueue(t *testing.T, endpoint string) tasks.Config {
 	w.queue = server
 	config := tasks.Config{
 		ProjectID: "p", Location: "l", Queue: functiontest.Queue, ServiceAccount: functiontest.Account,
-		Audience: functiontest.Audience, DispatchDeadline: time.Minute, Endpoint: endpoint,
+		Audience: functiontest.Audience, DispatchDeadline: time.Minute, Endpoint: endpoint + "/bookings/:id/execute-followup",
 		EmulatorHost: w.throughProxy(t, taskQueue, server.Addr),
 	}
 	_, err = server.CreateQueue(t.Context(), &cloudtaskspb.Queue{

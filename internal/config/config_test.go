@@ -23,7 +23,7 @@ func environment(databaseURL, queue string) map[string]string {
 		"DATABASE_URL": databaseURL, "TENANT_SCHEMA": "lad_dev",
 		"GCP_PROJECT_ID": "p", "GCP_LOCATION": "l", "CLOUD_TASKS_EMULATOR_HOST": queue,
 		"GCP_CLOUD_TASKS_SERVICE_ACCOUNT": functiontest.Account,
-		"FOLLOWUP_EXECUTION_ENDPOINT":     "https://execute.example/",
+		"FOLLOWUP_EXECUTION_ENDPOINT":     "https://execute.example/bookings/:id/execute-followup",
 		"FOLLOWUP_ACTIVE_SINCE":           "2026-01-31T00:00:00Z",
 		"LOG_LEVEL":                       "warn",
 	}
@@ -77,7 +77,7 @@ func TestTheLogMasksTheSecretsAndKeepsToItsLevel(t *testing.T) {
 func TestTheOpenedPartsWorkAndClose(t *testing.T) {
 	t.Parallel()
 	database := functiontest.NewDatabase(t)
-	queue := functiontest.NewTasks(t, "http://127.0.0.1:1/")
+	queue := functiontest.NewTasks(t, "http://127.0.0.1:1/bookings/:id/execute-followup")
 	shared := load(t, environment(database.DatabaseURL(), queue.Addr))
 	parts, err := shared.Open(t.Context())
 	if err != nil {

@@ -131,7 +131,7 @@ func (d *Document) input(operation string, e Exchange) (*openapi3filter.RequestV
 	}
 	r := e.Request.Clone(e.Request.Context())
 	r.Body = io.NopCloser(bytes.NewReader(e.RequestBody))
-	params := map[string]string{"bookingId": "00000000-0000-0000-0000-000000000000"} // at another path it is not read
+	params := map[string]string{"bookingId": "00000000-0000-0000-0000-000000000000"} // another path is refused
 	if m := bookingPath.FindStringSubmatch(r.URL.Path); m != nil {
 		params["bookingId"] = m[1]
 	}

@@ -10,6 +10,8 @@ import (
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"github.com/google/go-cmp/cmp"
+
+	"lad.internal/followup/internal/localstack/process/processtest"
 )
 
 // fake stands for gcloud and terraform: it notes its words, answers what
@@ -57,9 +59,7 @@ func (d *deployment) run(t *testing.T) *deployment {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		processtest.WriteProgram(t, filepath.Join(dir, name), []byte(content))
 	}
 	if d.image == "" {
 		d.image = commandImage

@@ -103,7 +103,7 @@ func executing(t *testing.T) *functiontest.Log {
 		}
 		header = append([]string{"Authorization", "Bearer " + queue.Token(), "X-CloudTasks-QueueName", functiontest.Queue,
 			"X-CloudTasks-TaskName", followup.TaskID(b.Key(), 1)}, header...)
-		return post(t, url, body, header...)
+		return post(t, url+tasks.BookingPath(b.BookingID), body, header...)
 	}
 	insert := func(s functiontest.Seed) followup.Booking {
 		s.Task = followup.Task{Status: followup.Scheduled, Revision: 1, Key: functiontest.CurrentKey}

@@ -182,7 +182,7 @@ func (r *Reconciler) arm(ctx context.Context, b followup.Booking, next followup.
 // Drop deletes the task that a decision has made superfluous, best effort: if
 // it fires it does nothing, so a failure is only worth a line.
 func (r *Reconciler) Drop(ctx context.Context, ref followup.Ref, d followup.Decision) {
-	if d.Drop == "" || d.Drop == d.Next.Name {
+	if d.Drop == "" {
 		return
 	}
 	if err := r.queue.Delete(ctx, d.Drop); err != nil {

@@ -39,7 +39,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	return &world{
 		Database: functiontest.NewDatabase(t), log: &functiontest.Log{},
-		queue: functiontest.NewTasks(t, "http://127.0.0.1:1/"), beforeUpdate: func() {},
+		queue: functiontest.NewTasks(t, "http://127.0.0.1:1/bookings/:id/execute-followup"), beforeUpdate: func() {},
 	}
 }
 

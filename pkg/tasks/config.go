@@ -3,7 +3,10 @@ package tasks
 import (
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"lad.internal/followup/internal/settings"
 )
@@ -17,8 +20,7 @@ type Config struct {
 	// ServiceAccount is the e-mail address in whose name Cloud Tasks signs the
 	// token that a task carries.
 	ServiceAccount string `env:"GCP_CLOUD_TASKS_SERVICE_ACCOUNT, required" help:"the e-mail address of the task invoker's service account"`
-	// Endpoint is the URL of the execute function. ":id" in it stands for the
-	// booking's id.
+	// Endpoint is the URL of the execute function, and ends in bookingPath.
 	Endpoint string `env:"FOLLOWUP_EXECUTION_ENDPOINT, required" help:"the https URL of the execute function"`
 	// Audience is the aud of that token; by default the scheme and host of
 	// Endpoint. See [Config.TokenAudience].
@@ -30,6 +32,15 @@ type Config struct {
 	// EmulatorHost is host:port of a Cloud Tasks server that wants neither TLS
 	// nor credentials; "" is Google's own.
 	EmulatorHost string `env:"CLOUD_TASKS_EMULATOR_HOST"`
+}
+
+// bookingPath is how the endpoint's path ends. ":id" in it stands for the
+// booking's id.
+const bookingPath = "/bookings/:id/execute-followup"
+
+// BookingPath is how the path of a task of this booking ends.
+func BookingPath(booking uuid.UUID) string {
+	return strings.ReplaceAll(bookingPath, ":id", booking.String())
 }
 
 const (
@@ -67,6 +78,8 @@ func (c Config) Validate() error {
 		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "has a user, query or fragment: give the plain URL of the execute function")
 	case endpoint.Scheme == "http" && c.EmulatorHost == "":
 		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "is %q: use https, or the task's token travels in clear (http goes with CLOUD_TASKS_EMULATOR_HOST only)", c.Endpoint)
+	case !strings.HasSuffix(endpoint.Path, bookingPath):
+		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "is %q: let its path end in %s, as the execute function expects", c.Endpoint, bookingPath)
 	}
 	return problems.Err()
 }

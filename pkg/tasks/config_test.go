@@ -23,7 +23,9 @@ func TestConfigValidate(t *testing.T) {
 		{"a project of a domain", func(c *Config) { c.ProjectID = "example.com:lad-prod" }, nil},
 		{"the shortest deadline", func(c *Config) { c.DispatchDeadline = 15 * time.Second }, nil},
 		{"the longest deadline", func(c *Config) { c.DispatchDeadline = 30 * time.Minute }, nil},
-		{"http for an emulator", func(c *Config) { c.Endpoint, c.EmulatorHost = "http://localhost:8080", "localhost:9090" }, nil},
+		{"http for an emulator", func(c *Config) {
+			c.Endpoint, c.EmulatorHost = "http://localhost:8080/bookings/:id/execute-followup", "localhost:9090"
+		}, nil},
 		{"no project", func(c *Config) { c.ProjectID = "" }, []string{"GCP_PROJECT_ID"}},
 		{"a project's path", func(c *Config) { c.ProjectID = "projects/lad" }, []string{"GCP_PROJECT_ID"}},
 		{"no location", func(c *Config) { c.Location = "" }, []string{"GCP_LOCATION"}},
@@ -45,6 +47,8 @@ func TestConfigValidate(t *testing.T) {
 		{"an endpoint with a query", endpoint("https://execute.example.com/?a=b"), []string{"FOLLOWUP_EXECUTION_ENDPOINT"}},
 		{"an endpoint with a fragment", endpoint("https://execute.example.com/#a"), []string{"FOLLOWUP_EXECUTION_ENDPOINT"}},
 		{"an endpoint that is no URL", endpoint("https://execute.example.com:port/"), []string{"FOLLOWUP_EXECUTION_ENDPOINT"}},
+		{"an endpoint without the booking", endpoint("https://execute.example.com/execute-followup"), []string{"FOLLOWUP_EXECUTION_ENDPOINT"}},
+		{"an endpoint that goes on", endpoint("https://execute.example.com/bookings/:id/execute-followup/"), []string{"FOLLOWUP_EXECUTION_ENDPOINT"}},
 		{"the id as the port", endpoint("https://execute.example.com:id/"), []string{"FOLLOWUP_EXECUTION_ENDPOINT"}},
 		{"nothing at all", func(c *Config) { *c = Config{} }, []string{"GCP_PROJECT_ID", "GCP_LOCATION", "FOLLOWUP_QUEUE_NAME",
 			"GCP_CLOUD_TASKS_SERVICE_ACCOUNT", "FOLLOWUP_DISPATCH_DEADLINE", "FOLLOWUP_EXECUTION_ENDPOINT"}},

@@ -26,7 +26,7 @@ import (
 func config(addr string) tasks.Config {
 	return tasks.Config{
 		ProjectID: "p", Location: "l", Queue: "q", ServiceAccount: "invoker@p.iam.gserviceaccount.com",
-		Endpoint: "https://execute.example/:id", DispatchDeadline: time.Minute, EmulatorHost: addr,
+		Endpoint: "https://execute.example/bookings/:id/execute-followup", DispatchDeadline: time.Minute, EmulatorHost: addr,
 	}
 }
 

@@ -273,6 +273,48 @@ func awaitNoLocks(t *testing.T, f *tenantdbtest.Fixture) {
 	t.Errorf("%d locks are left", open)
 }
 
+// An admission that has waited for another one is decided at the time after that.
+func TestAdmitReadsTheClockAfterItsLocks(t *testing.T) {
+	t.Parallel()
+	f := tenantdbtest.New(t)
+	ref := f.Insert(t, dueNow())
+	b, _ := f.Read(t, ref)
+	db := f.Open(func(c *tenantdb.Config) { c.LockTimeout, c.StatementTimeout = 60*time.Second, 70*time.Second })
+	other, err := f.Owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback(t.Context()) }()
+	if _, err := other.Exec(t.Context(), tenantdb.LockLeadSQL, ref.TenantID.String(), b.LeadID.UUID.String()); err != nil {
+		t.Fatal(err)
+	}
+	var decided time.Time
+	done := make(chan error)
+	go func() {
+		_, err := db.Admit(t.Context(), ref, rules(), func(_ *followup.Booking, _ followup.Facts, now time.Time) followup.Decision {
+			decided = now
+			return followup.Decision{Effect: followup.None}
+		})
+		done <- err
+	}()
+	for waits := false; !waits; time.Sleep(10 * time.Millisecond) {
+		if err := other.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+			WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted)`).Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var released time.Time
+	if err := other.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(&released); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil || decided.Before(released) {
+		t.Errorf("decided at %v, and waited until %v: %v", decided, released, err)
+	}
+}
+
 // A function that is frozen between two statements must not keep its row.
 func TestAFrozenAdmissionLosesItsLockAndItsClaim(t *testing.T) {
 	t.Parallel()

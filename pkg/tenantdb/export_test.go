@@ -8,5 +8,8 @@ var (
 	ConcernSQL = concernSQL
 )
 
+// LockLeadSQL is what admissions of one lead wait for.
+const LockLeadSQL = lockLeadSQL
+
 // Pool is the pool.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }

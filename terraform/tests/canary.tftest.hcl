@@ -68,7 +68,7 @@ run "the_canary_has_a_stub_of_its_own" {
 run "only_execute_may_call_it_and_it_may_do_nothing" {
   assert {
     condition = toset([for g in google_cloud_run_v2_service_iam_member.invoker : "${split("@", g.member)[0]} ${g.role} ${g.name}"]) == toset([
-      "serviceAccount:followup-invoker roles/run.invoker followup-execute",
+      "allUsers roles/run.invoker followup-execute",
       "serviceAccount:followup-trigger roles/run.invoker followup-schedule",
       "serviceAccount:followup-execute roles/run.invoker followup-stub",
     ])

@@ -138,7 +138,7 @@ run "every_credential_and_every_rule" {
       GCP_CLOUD_TASKS_SERVICE_ACCOUNT = "followup-invoker@lad-test.iam.gserviceaccount.com"
       FOLLOWUP_EXECUTION_ENDPOINT     = "https://fu-execute-123456789012.europe-west1.run.app/api/deals-pipeline/bookings/:id/execute-followup"
       FOLLOWUP_OIDC_AUDIENCE          = "https://fu-execute-123456789012.europe-west1.run.app"
-      FOLLOWUP_OIDC_MODE              = "iam"
+      FOLLOWUP_OIDC_MODE              = "verify"
       FOLLOWUP_DISPATCH_DEADLINE      = "180s"
       VOICE_AGENT_BASE_URL            = "https://voice.example.com"
       VOICE_AGENT_START_CALL_PATH     = "/calls/start-call"

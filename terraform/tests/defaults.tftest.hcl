@@ -129,8 +129,8 @@ run "what_is_made_by_default" {
     error_message = "Endpoint and audience are not that address."
   }
   assert {
-    condition     = google_cloudfunctions2_function.execute.service_config[0].environment_variables.FOLLOWUP_OIDC_MODE == "iam"
-    error_message = "execute would check a signature that Cloud Run has removed."
+    condition     = google_cloudfunctions2_function.execute.service_config[0].environment_variables.FOLLOWUP_OIDC_MODE == "verify"
+    error_message = "execute believes what Cloud Run says of a token."
   }
   assert {
     condition     = google_cloudfunctions2_function.schedule.service_config[0].environment_variables.DB_USER == "followup-schedule@lad-test.iam" && google_cloudfunctions2_function.execute.service_config[0].environment_variables.DB_USER == "followup-execute@lad-test.iam"

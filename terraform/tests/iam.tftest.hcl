@@ -64,10 +64,10 @@ run "each_account_has_these_rights_and_no_other" {
   }
   assert {
     condition = toset([for g in google_cloud_run_v2_service_iam_member.invoker : "${split("@", g.member)[0]} ${g.role} ${g.name}"]) == toset([
-      "serviceAccount:followup-invoker roles/run.invoker followup-execute",
+      "allUsers roles/run.invoker followup-execute",
       "serviceAccount:followup-trigger roles/run.invoker followup-schedule",
     ])
-    error_message = "Each caller may call exactly one service."
+    error_message = "Each caller may call exactly one service, and everybody the one that checks tokens itself."
   }
   assert {
     condition     = "${google_pubsub_topic_iam_member.scheduler.member} ${google_pubsub_topic_iam_member.scheduler.role}" == "serviceAccount:followup-scheduler@lad-test.iam.gserviceaccount.com roles/pubsub.publisher"
@@ -105,6 +105,26 @@ run "each_account_has_these_rights_and_no_other" {
       f.build_config[0].service_account == "projects/lad-test/serviceAccounts/followup-build@lad-test.iam.gserviceaccount.com"
     ])
     error_message = "The functions are not built by the account that is there for it."
+  }
+}
+
+run "cloud_run_checks_the_tokens_where_everybody_is_refused" {
+  variables {
+    oidc_mode = "iam"
+  }
+  assert {
+    condition = toset([for g in google_cloud_run_v2_service_iam_member.invoker : "${split("@", g.member)[0]} ${g.role} ${g.name}"]) == toset([
+      "serviceAccount:followup-invoker roles/run.invoker followup-execute",
+      "serviceAccount:followup-trigger roles/run.invoker followup-schedule",
+    ])
+    error_message = "Somebody else may call execute, which believes what Cloud Run says of a token."
+  }
+  assert {
+    condition = alltrue([
+      google_cloudfunctions2_function.execute.service_config[0].environment_variables.FOLLOWUP_OIDC_MODE == "iam",
+      one([for e in google_cloud_run_v2_job.job["doctor"].template[0].template[0].containers[0].env : e.value if e.name == "FOLLOWUP_OIDC_MODE"]) == "iam",
+    ])
+    error_message = "execute, or the doctor that examines it, is of another mode."
   }
 }
 

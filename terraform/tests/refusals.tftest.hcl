@@ -26,6 +26,7 @@ run "wrong_values" {
     labels                            = { Team = "sales" }
     tenant_schema                     = "a.b"
     event_publishers                  = ["allUsers"]
+    oidc_mode                         = "none"
     secret_versions                   = { INTERNAL_SERVICE_SECRET = "latest" }
     active_since                      = "yesterday"
     paused                            = "yes"
@@ -59,7 +60,7 @@ run "wrong_values" {
     subnetwork_range                  = "10.0.0.0"
   }
   expect_failures = [
-    var.project_id, var.region, var.name, var.labels, var.tenant_schema, var.event_publishers, var.secret_versions,
+    var.project_id, var.region, var.name, var.labels, var.tenant_schema, var.event_publishers, var.oidc_mode, var.secret_versions,
     var.active_since, var.paused, var.booking_types, var.horizon_hours,
     var.max_lateness_minutes, var.call_timeout_seconds, var.lease_seconds, var.execute_timeout_seconds,
     var.dispatch_deadline_seconds, var.grace_seconds, var.voice_agent_base_url, var.voice_agent_start_call_path,

@@ -3,7 +3,6 @@ package pgbouncer_test
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"lad.internal/followup/internal/localstack/pgbouncer"
 	"lad.internal/followup/internal/localstack/pgbouncer/pgbouncertest"
 	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/internal/localstack/process/processtest"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
@@ -102,9 +102,7 @@ func TestAStoppedPoolerIsGone(t *testing.T) {
 func TestAPoolerThatDoesNotStartSaysWhy(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "pgbouncer")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\necho 'its last words' >&2\nexit 3\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	processtest.WriteProgram(t, script, []byte("#!/bin/sh\necho 'its last words' >&2\nexit 3\n"))
 	for program, want := range map[string]string{script: "its last words", "/nowhere/pgbouncer": "no such file"} {
 		_, err := pgbouncer.Start(t.Context(), pgbouncer.Options{
 			Program: program, Target: "postgres://u:hush@127.0.0.1:1/d", ServerConnections: 1,

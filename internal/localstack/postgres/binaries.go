@@ -46,18 +46,16 @@ func FindBinaries(ctx context.Context) (Binaries, error) {
 }
 
 func firstUsable(ctx context.Context, dirs []string) (Binaries, error) {
-	var tooOld []string
+	var reasons []string
 	for _, dir := range dirs {
 		binaries, err := inspect(ctx, dir)
 		if err == nil {
 			return binaries, nil
 		}
-		if binaries.Major != 0 {
-			tooOld = append(tooOld, fmt.Sprintf("%d in %s", binaries.Major, dir))
-		}
+		reasons = append(reasons, fmt.Sprintf("%s: %v", dir, err))
 	}
-	if tooOld != nil {
-		return Binaries{}, fmt.Errorf("%w: only versions older than %d (%s)", ErrNoBinaries, MinMajor, strings.Join(tooOld, ", "))
+	if reasons != nil {
+		return Binaries{}, fmt.Errorf("%w (%s)", ErrNoBinaries, strings.Join(reasons, "; "))
 	}
 	return Binaries{}, ErrNoBinaries
 }
@@ -104,7 +102,6 @@ func numberIn(path string) int {
 
 var versionLine = regexp.MustCompile(`PostgreSQL\) (\d+)`)
 
-// inspect returns the version even of a server that is refused for being too old.
 func inspect(ctx context.Context, dir string) (Binaries, error) {
 	output, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output()
 	if err != nil {
@@ -121,9 +118,8 @@ func inspect(ctx context.Context, dir string) (Binaries, error) {
 	if err != nil {
 		return Binaries{}, fmt.Errorf("read the server's version from %q: %w", output, err)
 	}
-	binaries := Binaries{Dir: dir, Major: major}
 	if major < MinMajor {
-		return binaries, fmt.Errorf("PostgreSQL %d is too old: %d or newer is needed", major, MinMajor)
+		return Binaries{}, fmt.Errorf("PostgreSQL %d is too old: %d or newer is needed", major, MinMajor)
 	}
-	return binaries, nil
+	return Binaries{Dir: dir, Major: major}, nil
 }

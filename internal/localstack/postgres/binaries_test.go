@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"lad.internal/followup/internal/localstack/process/processtest"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -27,9 +29,7 @@ func fakeInstallation(t *testing.T, root, dir, version string) string {
 	}
 	script := fmt.Sprintf("#!/bin/sh\necho 'postgres (PostgreSQL) %s'\n", version)
 	for _, name := range []string{"postgres", "initdb"} {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		processtest.WriteProgram(t, filepath.Join(bin, name), []byte(script))
 	}
 	return bin
 }
@@ -56,12 +56,15 @@ func TestTheNewestInstallationComesFirst(t *testing.T) {
 	}
 }
 
-func TestAMachineWithAnOldServerAloneIsToldSo(t *testing.T) {
+func TestAMachineWithoutAUsableServerIsToldWhy(t *testing.T) {
 	t.Parallel()
 	old := fakeInstallation(t, t.TempDir(), "bin", "12.22")
-	_, err := firstUsable(t.Context(), []string{old})
-	if !errors.Is(err, ErrNoBinaries) || !strings.Contains(err.Error(), "12 in "+old) {
-		t.Errorf("error = %v", err)
+	broken := fakeInstallation(t, t.TempDir(), "bin", "of no version")
+	_, err := firstUsable(t.Context(), []string{old, broken})
+	for _, words := range []string{old + ": PostgreSQL 12 is too old", broken + ": read the server's version"} {
+		if !errors.Is(err, ErrNoBinaries) || !strings.Contains(err.Error(), words) {
+			t.Errorf("error = %v, want %q in it", err, words)
+		}
 	}
 }
 

@@ -20,6 +20,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
+
+	"lad.internal/followup/internal/localstack/process/processtest"
 )
 
 // victimEnv makes the test binary start a server, describe it on stdout and wait for its end.
@@ -339,9 +341,7 @@ func copyForOthers(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	target := filepath.Join(openTempDir(t), "victim")
-	if err := os.WriteFile(target, content, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	processtest.WriteProgram(t, target, content)
 	return target
 }
 

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lad.internal/followup/internal/localstack/postgres"
+	"lad.internal/followup/internal/localstack/process/processtest"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
@@ -138,8 +139,6 @@ func unusedAddress(t *testing.T) string {
 func script(t *testing.T, body string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "function")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	processtest.WriteProgram(t, path, []byte("#!/bin/sh\n"+body+"\n"))
 	return path
 }
