@@ -46,7 +46,7 @@ func newWard(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.at(handler.ServeHTTP)
+	return d.at(handler.ServeHTTP).with(map[string]string{"FOLLOWUP_TIMELINE": "1"})
 }
 
 // requeue is the desk with a queue of its own, which is well.
@@ -180,6 +180,18 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 		}, "ok fail skip skip skip ok ok ok skip", "database", "password authentication failed"},
 		"no such registry": {set(map[string]string{"TENANT_REGISTRY": "lad_registry.nobody"}),
 			"ok fail skip skip skip ok ok ok skip", "database", "lad_registry.nobody"},
+		"a database that nobody would see restored": {set(map[string]string{"FOLLOWUP_TIMELINE": ""}),
+			"ok warn ok ok ok ok ok ok ok", "database", "nothing would notice"},
+		"a database that was restored": {set(map[string]string{"FOLLOWUP_TIMELINE": "7"}),
+			"ok fail ok ok ok ok ok ok ok", "database", "it is on time line 1, and FOLLOWUP_TIMELINE is 7"},
+		"a time line that may not be read": {func(d *desk) *desk {
+			own := newWard(d.t)
+			admin := connect(d.t, own.AdminURL)
+			if _, err := admin.Exec(d.t.Context(), "REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC"); err != nil {
+				d.t.Fatal(err)
+			}
+			return own
+		}, "ok warn ok ok ok ok ok ok ok", "database", "its time line cannot be read"},
 		"an empty registry": {lad(`DELETE FROM lad_registry.tenants`),
 			"ok warn ok ok ok ok ok ok ok", "database", "the registry names no schema"},
 		"a schema that lacks an index": {lad(`DROP INDEX followup_pending_idx`),

@@ -106,6 +106,10 @@ func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenan
 		}
 	case errors.Is(err, tenantdb.ErrLocked):
 		return rowLocked(ctx, log)
+	case errors.Is(err, tenantdb.ErrTimeline):
+		log.ErrorContext(ctx, "the database may have forgotten calls: nothing is dialled until a person has seen to it; the task will come again",
+			"event", "timeline_changed", "error", err)
+		return answer{status: http.StatusConflict, Result: "timeline_changed", retryAfter: h.longestWait()}
 	case errors.Is(err, tenantdb.ErrBusy):
 		status, event = http.StatusServiceUnavailable, "database_busy"
 	}

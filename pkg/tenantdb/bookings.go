@@ -124,8 +124,9 @@ func (db *DB) Update(ctx context.Context, seen followup.Booking, next followup.T
 // Finish records next as the outcome of the claim that the row carried when it
 // was admitted, and reports false if the claim no longer holds. claimed is the row
 // as the claim left it, or as an earlier Finish did that recorded an accepted call.
+// It is recorded on any time line: it is what the database must not forget.
 func (db *DB) Finish(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (stored bool, err error) {
-	err = db.inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
+	err = db.On(0).inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, finishSQL,
 			ref.TenantID, ref.BookingID, claimed.Revision, claimed.ClaimedAt, claimed.PlannedFor,
 			string(next.Status), string(next.Reason), nullTime(next.ExecutedAt), next.CallID, next.LastError,
