@@ -65,5 +65,8 @@ func (db *DB) guard(ctx context.Context, tx pgx.Tx) error {
 func (db *DB) On(timeline uint32) *DB {
 	other := *db
 	other.timeline = timeline
+	if s, ok := db.tenants.(*shared); ok { // it asks the views who there is
+		other.tenants = &shared{db: &other, name: s.name}
+	}
 	return &other
 }

@@ -35,7 +35,7 @@ func TestTimeline(t *testing.T) {
 	if err != nil || timeline != 1 {
 		t.Fatalf("a new server is on time line %d, %v", timeline, err)
 	}
-	for name, err := range guarded(t.Context(), f.Open(onTimeline(1)), b) {
+	for name, err := range guarded(t.Context(), f.Open(onTimeline(2)).On(1), b) {
 		if err != nil {
 			t.Errorf("on the time line that is set, %s: %v", name, err)
 		}
