@@ -96,6 +96,10 @@ locals {
       filter = "${local.logged_by.execute} AND jsonPayload.event=\"agent_misconfigured\""
       labels = local.by_tenant
     }
+    timeline_changed = {
+      title  = "sweeps, events and tasks that found the database's time line changed"
+      filter = "${local.logged_by_both} AND jsonPayload.event=\"timeline_changed\""
+    }
     database_busy = {
       title  = "tasks that found the database busy"
       filter = "${local.logged_by.execute} AND jsonPayload.event=\"database_busy\""
