@@ -67,6 +67,12 @@ locals {
         { title = "a call was refused for a credential, or for want of the feature", filter = local.series.misconfigured, limit = 0 },
       ]
     }
+    database_restored = {
+      title = "database restored", playbook = "database-restored", severity = "CRITICAL", combiner = "OR"
+      conditions = [
+        { title = "the database's time line has changed, and nothing is dialled", filter = local.series.timeline_changed, limit = 0 },
+      ]
+    }
     rejected_events = {
       title = "rejected events", playbook = "rejected-events", severity = "WARNING", combiner = "OR"
       conditions = [

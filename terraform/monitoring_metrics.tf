@@ -102,6 +102,10 @@ locals {
       filter = "${local.logged_by.execute} AND jsonPayload.event=\"agent_misconfigured\""
       labels = local.by_tenant
     }
+    timeline_changed = {
+      title  = "sweeps, events and tasks that found the database's time line changed"
+      filter = "${local.logged_by_both} AND jsonPayload.event=\"timeline_changed\""
+    }
     database_faults = {
       title  = "tasks that the database has failed, by what is wrong with it"
       filter = "${local.logged_by.execute} AND (jsonPayload.event=\"database_busy\" OR jsonPayload.event=\"admission_failed\")"

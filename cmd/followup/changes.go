@@ -48,6 +48,10 @@ the words of the command are wrong or --yes is missing.
 func (c *changer) flags(cmd *cobra.Command, statuses []followup.TaskStatus, reasons []followup.Reason) {
 	tenantFlag(cmd, &c.tenant)
 	c.sel.flags(cmd, statuses, reasons)
+	c.commonFlags(cmd)
+}
+
+func (c *changer) commonFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&c.yes, "yes", false, "do not ask")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "show what would be done, and do nothing")
@@ -86,13 +90,18 @@ func (c *changer) run(cmd *cobra.Command, args []string, how change) (err error)
 	if w.willing() == 0 && len(w.items) == 1 {
 		return fmt.Errorf("booking %s cannot be %s as it stands: %s", ids[0], how.done, w.items[0].detail)
 	}
+	return c.carryOut(cmd, &w)
+}
+
+// carryOut asks, does what was decided, and prints what came of it.
+func (c *changer) carryOut(cmd *cobra.Command, w *work) error {
 	if w.willing() > 0 && !c.dryRun {
 		if !c.yes {
-			if err := c.confirm(cmd, &w); err != nil {
+			if err := c.confirm(cmd, w); err != nil {
 				return err
 			}
 		}
-		w.carryOut(ctx)
+		w.carryOut(cmd.Context())
 	}
 	return errors.Join(c.out.print(cmd.OutOrStdout(), w.views(), changeHeader, w.rows()), w.verdict(c.dryRun))
 }

@@ -31,7 +31,8 @@ with the functions' settings and, best, with their login. Nothing is changed,
 and nobody is called.
 
   configuration  the settings can be read and agree with each other
-  database       it can be reached and entered, and its commits outlive a crash
+  database       it can be reached and entered, its commits outlive a crash, and it is
+                 on the time line that calls may be made on
   migrations     every tenant's schema is migrated; and what LAD's own tables lack
   rights         the login has no right that it does not need
   tenants        the login sees nothing of a tenant that it has not named
@@ -204,7 +205,7 @@ func (d *doctor) configuration(ctx context.Context) finding {
 	var opened error
 	if settings.Load(ctx, env, &database) == nil {
 		// Background work of the pool outlives the check.
-		d.db, opened = tenantdb.Open(context.WithoutCancel(ctx), database.Part)
+		d.db, opened = tenantdb.Open(context.WithoutCancel(ctx), onAnyTimeline(database.Part))
 		err = errors.Join(err, opened)
 	}
 	d.database = database.Part

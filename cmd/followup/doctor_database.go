@@ -42,8 +42,27 @@ func (d *doctor) reachDatabase(ctx context.Context) finding {
 		return fails("have the server run with fsync and full_page_writes on: a crash may undo claims, and calls are made twice",
 			"a commit may not outlive a crash: fsync is on: %v, full_page_writes is on: %v", durability.Fsync, durability.FullPageWrites)
 	}
-	return passes("answers within %v; %s of tenants; fsync and full_page_writes are on, and synchronous_commit, which follow-ups raise to on where it is off, is %s",
-		took.Round(time.Microsecond), plural(len(schemas), "schema"), durability.SynchronousCommit)
+	return d.timeline(ctx, fmt.Sprintf(
+		"answers within %v; %s of tenants; fsync and full_page_writes are on, and synchronous_commit, which follow-ups raise to on where it is off, is %s",
+		took.Round(time.Microsecond), plural(len(schemas), "schema"), durability.SynchronousCommit))
+}
+
+// timeline says whether the database is the one that calls may be made on.
+func (d *doctor) timeline(ctx context.Context, reached string) finding {
+	timeline, err := d.db.Timeline(ctx)
+	switch want := d.database.Timeline; {
+	case err != nil:
+		return warns("let the login execute pg_walfile_name and pg_current_wal_lsn; until then leave FOLLOWUP_TIMELINE unset, and pause by hand before a database is restored",
+			"%s; its time line cannot be read: %s", reached, oneLine(err))
+	case want == 0:
+		return warns(fmt.Sprintf("set FOLLOWUP_TIMELINE=%d on both functions", timeline),
+			"%s; nothing would notice that it was restored to an earlier moment", reached)
+	case want != timeline:
+		return fails("settle the calls that it has forgotten, and go on with the new time line: docs/playbooks/database-restored.md",
+			"it was restored, or a replica has taken its place: it is on time line %d, and FOLLOWUP_TIMELINE is %d. Nothing is dialled", timeline, want)
+	default:
+		return passes("%s; time line %d", reached, timeline)
+	}
 }
 
 // reach says what to do about a database that cannot be reached.

@@ -51,7 +51,7 @@ func (d *desk) serve(c execute.OIDCConfig) *desk {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return d.at(handler.ServeHTTP).with(map[string]string{"FOLLOWUP_OIDC_AUDIENCE": functiontest.Audience})
+	return d.at(handler.ServeHTTP).with(map[string]string{"FOLLOWUP_OIDC_AUDIENCE": functiontest.Audience, "FOLLOWUP_TIMELINE": "1"})
 }
 
 // requeue is the desk with a queue of its own, which is well.
@@ -204,6 +204,18 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 		}, "ok fail fail fail fail ok ok ok ok", "database", "a commit may not outlive a crash: fsync is on: false, full_page_writes is on: true"},
 		"commits that do not wait": {lad(`DO $$ BEGIN EXECUTE format('ALTER ROLE followup_app IN DATABASE %I SET synchronous_commit = off', current_database()); END $$`),
 			well, "database", "synchronous_commit, which follow-ups raise to on where it is off, is off"},
+		"a database that nobody would see restored": {set(map[string]string{"FOLLOWUP_TIMELINE": ""}),
+			"ok warn ok ok ok ok ok ok ok", "database", "nothing would notice"},
+		"a database that was restored": {set(map[string]string{"FOLLOWUP_TIMELINE": "7"}),
+			"ok fail ok ok ok ok ok ok ok", "database", "it is on time line 1, and FOLLOWUP_TIMELINE is 7"},
+		"a time line that may not be read": {func(d *desk) *desk {
+			own := newWard(d.t)
+			admin := connect(d.t, own.AdminURL)
+			if _, err := admin.Exec(d.t.Context(), "REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC"); err != nil {
+				d.t.Fatal(err)
+			}
+			return own
+		}, "ok warn ok ok ok ok ok ok ok", "database", "its time line cannot be read"},
 		"an empty registry": {lad(`DELETE FROM lad_registry.tenants`),
 			"ok warn ok ok ok ok ok ok ok", "database", "the registry names no schema"},
 		"a schema that lacks an index": {lad(`DROP INDEX followup_pending_idx`),

@@ -63,7 +63,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newDev(), newDemo(), newSoak(), newMigrate())
-	root.AddCommand(newList(), newShow(), newExplain(), newRetry(), newCancel(), newResolve(), newSweep())
+	root.AddCommand(newList(), newShow(), newExplain(), newRetry(), newCancel(), newResolve(), newReplayLog(), newSweep())
 	root.AddCommand(newTimeline(), newReport(), newDrift(), newDoctor())
 	root.AddCommand(newSmoke(), newStub())
 	return root

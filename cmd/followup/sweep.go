@@ -54,7 +54,7 @@ standard error, says why.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, closeAll()) }()
-			handler, err := schedule.New(e.Rules, &watchedStore{DB: e.DB, only: only, bar: bar}, e.Queue, e.log)
+			handler, err := schedule.New(e.Rules, &watchedStore{DB: e.DB.On(e.Database.Timeline), only: only, bar: bar}, e.Queue, e.log)
 			if err != nil {
 				return err
 			}

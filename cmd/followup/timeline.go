@@ -13,7 +13,6 @@ import (
 	"google.golang.org/api/option"
 
 	"lad.internal/followup/internal/timeline"
-	"lad.internal/followup/pkg/followup"
 )
 
 // cloudSince is how long Cloud Logging keeps entries unless told otherwise
@@ -86,7 +85,7 @@ func (f *timelineFlags) run(cmd *cobra.Command, booking string) error {
 	if f.logFile != "" {
 		err = withLogFile(cmd, f.logFile, collect)
 	} else {
-		err = f.withCloudLog(cmd, ref, since, collect)
+		err = withCloudLog(cmd, f.project, timeline.Filter(ref, since), collect)
 	}
 	if err != nil {
 		return err
@@ -135,22 +134,22 @@ func withLogFile(cmd *cobra.Command, name string, read func(iter.Seq2[timeline.E
 // cloudTimeout bounds the reading of Cloud Logging.
 const cloudTimeout = 2 * time.Minute
 
-func (f *timelineFlags) withCloudLog(cmd *cobra.Command, ref followup.Ref, since time.Time, read func(iter.Seq2[timeline.Entry, error]) error) error {
-	project := f.project
+// withCloudLog hands the entries that a filter selects in Cloud Logging to read.
+func withCloudLog(cmd *cobra.Command, project, filter string, read func(iter.Seq2[timeline.Entry, error]) error) error {
 	if project == "" {
 		project, _ = lookuper(cmd.Context()).Lookup("GCP_PROJECT_ID")
 	}
 	if project == "" {
-		return usageError{errors.New("say where the log is: --log-file FILE, or --project PROJECT or $GCP_PROJECT_ID for Cloud Logging")}
+		return usageError{errors.New("say where the log is: a FILE, or --project PROJECT or $GCP_PROJECT_ID for Cloud Logging")}
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), cloudTimeout)
 	defer cancel()
 	client, err := timeline.NewClient(ctx, project, loggingOptions(ctx)...)
 	if err != nil {
-		return fmt.Errorf("%w (a log that was kept in a file is read with --log-file)", err)
+		return fmt.Errorf("%w (a log that was kept in a file can be read from there)", err)
 	}
 	defer func() { _ = client.Close() }() // nothing was written
-	return read(timeline.Query(ctx, client, ref, since))
+	return read(timeline.Query(ctx, client, filter))
 }
 
 type loggingKey struct{}

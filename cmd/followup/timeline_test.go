@@ -126,7 +126,7 @@ func TestATimelineThatHasNothingToShowFails(t *testing.T) {
 func TestWithoutCredentialsThePersonIsToldOfLogFiles(t *testing.T) {
 	t.Parallel()
 	d := &desk{t: t, ctx: withLogging(t.Context(), option.WithAuthCredentialsFile(option.ServiceAccount, t.TempDir()+"/gone.json"))}
-	d.run("timeline", uuid.NewString(), "--tenant", tenantA(), "--project", "p").want(exitFailed, "--log-file")
+	d.run("timeline", uuid.NewString(), "--tenant", tenantA(), "--project", "p").want(exitFailed, "kept in a file")
 }
 
 // recorded is Cloud Logging with two entries, which it gives in one page.
@@ -142,6 +142,22 @@ func (r *recorded) ListLogEntries(_ context.Context, in *loggingpb.ListLogEntrie
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, in)
 	return &loggingpb.ListLogEntriesResponse{Entries: r.entries}, nil
+}
+
+// serve starts it. Commands that run under the context read from it.
+func (r *recorded) serve(t *testing.T) context.Context {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := grpc.NewServer()
+	loggingpb.RegisterLoggingServiceV2Server(g, r)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = g.Serve(lis) })
+	t.Cleanup(func() { g.Stop(); serving.Wait() })
+	return withLogging(t.Context(), option.WithEndpoint(lis.Addr().String()), option.WithoutAuthentication(),
+		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
 }
 
 func TestATimelineIsReadFromCloudLogging(t *testing.T) {
@@ -161,19 +177,7 @@ func TestATimelineIsReadFromCloudLogging(t *testing.T) {
 		e.Timestamp.Seconds += time.Now().Unix() - 1_772_355_600 - 60 // a minute ago
 		server.entries = append(server.entries, e)
 	}
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := grpc.NewServer()
-	loggingpb.RegisterLoggingServiceV2Server(g, server)
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = g.Serve(lis) })
-	t.Cleanup(func() { g.Stop(); serving.Wait() })
-
-	d := &desk{t: t, settings: map[string]string{"GCP_PROJECT_ID": "from-the-environment"}, ctx: withLogging(t.Context(),
-		option.WithEndpoint(lis.Addr().String()), option.WithoutAuthentication(),
-		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))}
+	d := &desk{t: t, settings: map[string]string{"GCP_PROJECT_ID": "from-the-environment"}, ctx: server.serve(t)}
 	for project, args := range map[string][]string{
 		"from-the-environment": {"timeline", booking, "--tenant", tenantA(), "--since", "1h"},
 		"from-the-flag":        {"timeline", booking, "--tenant", tenantA(), "--since", "1h", "--project", "from-the-flag"},

@@ -43,6 +43,11 @@ func (w *work) look(ctx context.Context, ref followup.Ref) error {
 	if err != nil {
 		return err
 	}
+	return w.consider(b, now)
+}
+
+// consider decides about a booking.
+func (w *work) consider(b followup.Booking, now time.Time) error {
 	it := item{seen: b, result: resultPlanned}
 	d, err := w.how.decide(w.Rules, b, now)
 	if refused := (*followup.RefusedError)(nil); errors.As(err, &refused) {

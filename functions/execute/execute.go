@@ -106,6 +106,10 @@ func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenan
 		}
 	case errors.Is(err, tenantdb.ErrLocked):
 		return rowLocked(ctx, log)
+	case errors.Is(err, tenantdb.ErrTimeline):
+		log.ErrorContext(ctx, "the database may have forgotten calls: nothing is dialled until a person has seen to it; the task will come again",
+			"event", "timeline_changed", "error", err)
+		return answer{status: http.StatusConflict, Result: "timeline_changed", retryAfter: h.longestWait()}
 	case errors.Is(err, tenantdb.ErrBusy):
 		status, event = http.StatusServiceUnavailable, "database_busy"
 	}
@@ -138,7 +142,9 @@ func (h *Handler) carryOut(ctx context.Context, log *slog.Logger, b followup.Boo
 // request's: whoever hangs up on this function must not break off the call.
 func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.Credentials, traceparent string, a tenantdb.Admission, started watch) answer {
 	claimed := a.Decision.Next
-	log = log.With("attempt", claimed.Attempts)
+	// With what `followup replay-log` needs to record the call in a database that has
+	// forgotten it.
+	log = log.With("attempt", claimed.Attempts, "claimed_at", claimed.ClaimedAt, "planned_for", claimed.PlannedFor)
 	if started.elapsed() > h.Rules.Lease-h.CallTimeout {
 		// This process was paused so long that the call might outlive the lease.
 		h.giveBack(ctx, log, a, "the function was paused after its claim, so nothing was dialled")

@@ -84,7 +84,7 @@ func (h *Handler) handle(ctx context.Context, m message, unreadable error) (Resu
 			level = slog.LevelWarn
 		}
 		log.Log(ctx, level, "the booking could not be planned; the event will come again",
-			"event", "event_failed", "message_id", m.id, "message_type", m.kind, "fault", string(tenantdb.FaultOf(err)), "error", err)
+			"event", failure(err, "event_failed"), "message_id", m.id, "message_type", m.kind, "fault", string(tenantdb.FaultOf(err)), "error", err)
 		return Result{}, err
 	}
 	log.InfoContext(ctx, "handled the event",
@@ -95,6 +95,15 @@ func (h *Handler) handle(ctx context.Context, m message, unreadable error) (Resu
 			"event", "cancel_too_late", "message_id", m.id, "rule", string(d.Rule))
 	}
 	return Result{Result: "handled", Rule: string(d.Rule), Effect: string(d.Effect)}, nil
+}
+
+// failure is the event of an error, or that of a database that may have forgotten
+// calls: then nothing is planned until a person has seen to it.
+func failure(err error, event string) string {
+	if errors.Is(err, tenantdb.ErrTimeline) {
+		return "timeline_changed"
+	}
+	return event
 }
 
 // tooLate: the rule is one of a booking that was claimed before LAD cancelled

@@ -66,7 +66,7 @@ func (h *Handler) Sweep(ctx context.Context) Swept {
 	total := Swept{Changed: map[followup.Rule]int{}}
 	tenants, err := h.store.Tenants(ctx)
 	if err != nil {
-		h.log.ErrorContext(ctx, "the sweep cannot list the tenants", "event", "sweep_failed", "fault", string(tenantdb.FaultOf(err)), "error", err)
+		h.log.ErrorContext(ctx, "the sweep cannot list the tenants", "event", failure(err, "sweep_failed"), "fault", string(tenantdb.FaultOf(err)), "error", err)
 		total.Broken++
 		return total
 	}
@@ -104,7 +104,7 @@ func (h *Handler) sweepTenant(ctx context.Context, tenant uuid.UUID) Swept {
 	if err != nil && ctx.Err() == nil { // else it is no fault of the tenant's
 		swept.Broken = 1
 		h.log.ErrorContext(ctx, "the sweep could not look at a tenant",
-			"event", "sweep_tenant_failed", "tenant_id", tenant.String(), "fault", string(tenantdb.FaultOf(err)), "error", err)
+			"event", failure(err, "sweep_tenant_failed"), "tenant_id", tenant.String(), "fault", string(tenantdb.FaultOf(err)), "error", err)
 	}
 	return swept
 }

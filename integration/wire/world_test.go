@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 	"lad.internal/followup/functions/schedule"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
@@ -53,14 +56,19 @@ type world struct {
 	queue    *cloudtasks.Running
 	db       *tenantdb.DB
 	schedule *schedule.Handler
-	execute  *execute.Handler
+	execute  atomic.Pointer[execute.Handler]
+	tasks    tasks.Config
+	log      *slog.Logger
 	proxies  map[string]*proxy
 	clock    cloudtasks.Clock // the one that counts
 }
 
 // setup is what worlds differ in.
 type setup struct {
-	skew time.Duration // of the database's and the queue's clock against this machine's
+	skew     time.Duration // of the database's and the queue's clock against this machine's
+	timeline uint32        // FOLLOWUP_TIMELINE
+	paused   followup.Pause
+	log      io.Writer // nil: nobody reads it
 }
 
 // newWorld makes a world on a database of its own on the server of all tests.
@@ -77,6 +85,11 @@ func startWorld(t *testing.T, s setup, config tenantdb.Config, owner *pgxpool.Po
 	w := &world{schema: config.Schema, owner: owner, rules: functiontest.Rules(), clock: skewed(s.skew), proxies: map[string]*proxy{}}
 	w.rules.ActiveSince = w.clock.Now().Add(-48 * time.Hour)
 	w.rules.Lease, w.rules.Grace = callTimeout+5*time.Second, 2*time.Second
+	w.rules.Paused = s.paused
+	w.log = slog.New(slog.DiscardHandler)
+	if s.log != nil {
+		w.log = logging.New(s.log, logging.Options{})
+	}
 
 	target, err := url.Parse(config.URL.Reveal())
 	if err != nil {
@@ -84,6 +97,7 @@ func startWorld(t *testing.T, s setup, config tenantdb.Config, owner *pgxpool.Po
 	}
 	target.Host = w.throughProxy(t, database, target.Host)
 	config.URL = settings.NewSecret(target.String())
+	config.Timeline = s.timeline
 	config.MaxConns, config.LockTimeout, config.StatementTimeout = 8, time.Second, 5*time.Second
 	if s.skew != 0 {
 		config.Clock = func(database time.Time) time.Time { return database.Add(s.skew) }
@@ -93,9 +107,10 @@ func startWorld(t *testing.T, s setup, config tenantdb.Config, owner *pgxpool.Po
 	}
 	t.Cleanup(func() { _ = w.db.Close() })
 	w.agent = functiontest.NewAgent(t, false)
-	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.execute.ServeHTTP(rw, r) }))
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.execute.Load().ServeHTTP(rw, r) }))
 	t.Cleanup(front.Close)
-	w.startFunctions(t, w.startQueue(t, front.URL))
+	w.tasks = w.startQueue(t, front.URL)
+	w.startFunctions(t)
 	return w
 }
 
@@ -130,25 +145,26 @@ func (w *world) startQueue(t *testing.T, endpoint string) tasks.Config {
 	return config
 }
 
-func (w *world) startFunctions(t *testing.T, config tasks.Config) {
+// startFunctions starts the functions, in the place of those that ran before.
+func (w *world) startFunctions(t *testing.T) {
 	t.Helper()
-	client, err := tasks.New(context.WithoutCancel(t.Context()), config)
+	client, err := tasks.New(context.WithoutCancel(t.Context()), w.tasks)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	log := slog.New(slog.DiscardHandler)
-	if w.schedule, err = schedule.New(w.rules, w.db, client, log); err != nil {
+	if w.schedule, err = schedule.New(w.rules, w.db, client, w.log); err != nil {
 		t.Fatal(err)
 	}
 	agent := "http://" + w.throughProxy(t, voiceAgent, strings.TrimPrefix(w.agent.URL, "http://"))
-	w.execute, err = execute.New(execute.Parts{
+	h, err := execute.New(execute.Parts{
 		Rules: w.rules, Store: w.db, Queue: client, Agent: functiontest.Client(t, agent, callTimeout), Verifier: anybody{},
-		QueueName: config.Queue, TaskPath: config.TaskPath, CallTimeout: callTimeout, Log: log,
+		QueueName: w.tasks.Queue, TaskPath: w.tasks.TaskPath, CallTimeout: callTimeout, Log: w.log,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.execute.Store(h)
 }
 
 // anybody stands in for the gate's check of tokens, which has tests of its own.
@@ -198,7 +214,7 @@ func (w *world) rows(t *testing.T, refs []followup.Ref) []followup.Booking {
 	all := make([]followup.Booking, 0, len(refs))
 	for _, ref := range refs {
 		eventually(t, fmt.Sprintf("read booking %s", ref), func() error {
-			b, _, err := w.db.Booking(context.Background(), ref)
+			b, _, err := w.db.On(0).Booking(context.Background(), ref)
 			if err == nil {
 				all = append(all, *b)
 			}

@@ -144,6 +144,7 @@ func executing(t *testing.T) *functiontest.Log {
 	refused := insert(functiontest.Seed{})
 	agent.Must(voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusUnauthorized, Match: voiceagent.Match{BookingID: refused.BookingID.String()}})
 	deliver(url, refused)
+	deliver(serve(queue.CertsURL, db.DB.On(2)), held)
 	return log
 }
 
@@ -246,6 +247,8 @@ func scheduling(t *testing.T) *functiontest.Log {
 	hurried, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	handler(faultyStore{Store: db.DB, tenants: func() error { cancel(); return nil }}, queue.Client).Sweep(hurried) // has no time
+
+	handler(db.DB.On(2), queue.Client).Sweep(t.Context())
 
 	claimed := followup.Task{Status: followup.InProgress, Revision: 1, Attempts: 1, Key: functiontest.CurrentKey, DueAt: hourAgo, ClaimedAt: hourAgo}
 	db.Insert(functiontest.Seed{At: hourAgo, Task: claimed})

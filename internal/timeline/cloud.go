@@ -42,14 +42,27 @@ func Filter(ref followup.Ref, since time.Time) string {
 		" AND timestamp>=" + strconv.Quote(since.UTC().Format(time.RFC3339Nano))
 }
 
+// CallsFilter selects the entries that Calls reads, since a time.
+func CallsFilter(since time.Time) string {
+	return "jsonPayload.event=(" + strings.Join(quoted(callEvents), " OR ") + ")" +
+		" AND timestamp>=" + strconv.Quote(since.UTC().Format(time.RFC3339Nano))
+}
+
+func quoted(words []string) (all []string) {
+	for _, w := range words {
+		all = append(all, strconv.Quote(w))
+	}
+	return all
+}
+
 // cloudPage is the largest page that Cloud Logging gives (ListLogEntriesRequest.page_size).
 const cloudPage = 1000
 
-// Query is the entries about a booking since a time, from Cloud Logging, oldest
-// first. An error ends it.
-func Query(ctx context.Context, client *logadmin.Client, ref followup.Ref, since time.Time) iter.Seq2[Entry, error] {
+// Query is the entries that a filter selects, from Cloud Logging, oldest first. An
+// error ends it.
+func Query(ctx context.Context, client *logadmin.Client, filter string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		entries := client.Entries(ctx, logadmin.Filter(Filter(ref, since)), logadmin.PageSize(cloudPage))
+		entries := client.Entries(ctx, logadmin.Filter(filter), logadmin.PageSize(cloudPage))
 		for {
 			entry, err := entries.Next()
 			if errors.Is(err, iterator.Done) {

@@ -100,7 +100,7 @@ func TestCloudLoggingIsAskedForOneBookingAndReadPageByPage(t *testing.T) {
 	}
 	defer func() { _ = client.Close() }()
 	since := time.Date(2026, 2, 28, 12, 0, 0, 0, time.FixedZone("CET", 3600))
-	got := collect(t, timeline.Query(t.Context(), client, ref, since))
+	got := collect(t, timeline.Query(t.Context(), client, timeline.Filter(ref, since)))
 
 	want := []timeline.Entry{
 		{Time: followup.Moment{Time: time.Date(2026, 3, 1, 9, 0, 0, 5e8, time.UTC)}, Function: "execute-follow-up", Severity: "WARNING", Event: "call_finished",
@@ -133,7 +133,7 @@ func TestARefusalOfCloudLoggingIsAnErrorThatSaysWhy(t *testing.T) {
 	}
 	defer func() { _ = client.Close() }()
 	var failed error
-	for _, err := range timeline.Query(t.Context(), client, followup.Ref{}, time.Now()) {
+	for _, err := range timeline.Query(t.Context(), client, timeline.Filter(followup.Ref{}, time.Now())) {
 		failed = err
 	}
 	if failed == nil || !strings.Contains(failed.Error(), "logging.logEntries.list") {

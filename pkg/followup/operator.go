@@ -12,6 +12,7 @@ const (
 	RuleOperatorCancel    Rule = "operator_cancel"     // do not call
 	RuleOperatorCalled    Rule = "operator_called"     // the call in doubt was made
 	RuleOperatorNotCalled Rule = "operator_not_called" // the call in doubt was not made
+	RuleOperatorReplayed  Rule = "operator_replayed"   // the log tells of a call that the row does not
 )
 
 // RefusedError says why a person may not do something to a booking as it

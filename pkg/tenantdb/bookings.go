@@ -137,9 +137,10 @@ func (db *DB) Update(ctx context.Context, seen followup.Booking, next followup.T
 // as the claim left it, or as an earlier Finish did that recorded an accepted call.
 // A row that has lost the claim learns of a call all the same, so that nobody is
 // called again; unless a later claim, or a newer plan for another time, stands there.
+// It is recorded on any time line: it is what the database must not forget.
 func (db *DB) Finish(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (stored bool, err error) {
 	accepted := next.Status == followup.Executed
-	err = db.inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
+	err = db.On(0).inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, finishSQL,
 			ref.TenantID, ref.BookingID, claimed.Revision, claimed.ClaimedAt, claimed.PlannedFor,
 			string(next.Status), string(next.Reason), nullTime(next.ExecutedAt), next.CallID, next.LastError,

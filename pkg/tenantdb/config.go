@@ -44,6 +44,10 @@ type Config struct {
 	// StatementTimeout bounds each statement.
 	StatementTimeout time.Duration `env:"DB_STATEMENT_TIMEOUT, default=15s"`
 
+	// Timeline is the database's time line (Timeline) that calls are planned and made
+	// on. On any other all but Finish is refused with ErrTimeline. 0: it is not asked.
+	Timeline uint32 `env:"FOLLOWUP_TIMELINE"`
+
 	// Clock makes the time that counts out of the database's. Nil leaves it as it
 	// is; tests let days pass with it.
 	Clock func(database time.Time) time.Time

@@ -22,6 +22,7 @@ type DB struct {
 	pool     *pgxpool.Pool
 	tenants  directory
 	timeouts timeouts
+	timeline uint32 // the only one that is worked on; 0: any
 	clock    func(time.Time) time.Time
 	times    followup.Times
 	regions  phone.Regions
@@ -50,7 +51,7 @@ func open(ctx context.Context, c Config, cloudSQL ...cloudsqlconn.Option) (*DB, 
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)
 	}
-	db := &DB{pool: pool, dialer: dialer, clock: c.Clock, times: c.Times, regions: c.Regions, timeouts: timeouts{
+	db := &DB{pool: pool, dialer: dialer, clock: c.Clock, times: c.Times, regions: c.Regions, timeline: c.Timeline, timeouts: timeouts{
 		lock: milliseconds(c.LockTimeout), statement: milliseconds(c.StatementTimeout),
 	}}
 	if db.clock == nil {
@@ -151,6 +152,9 @@ func (db *DB) inTenantWaiting(ctx context.Context, tenant uuid.UUID, lockTimeout
 		path := pgx.Identifier{schema}.Sanitize() + ", pg_temp"
 		if _, err := tx.Exec(ctx, bindTenantSQL, tenant.String(), path, lockTimeout, db.timeouts.statement); err != nil {
 			return fmt.Errorf("bind transaction to tenant: %w", err)
+		}
+		if err := db.guard(ctx, tx); err != nil {
+			return err
 		}
 		served(tx.Conn())[schema] = struct{}{}
 		return unmigrated(fn(tx))

@@ -2,6 +2,7 @@ package tenantdb_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"

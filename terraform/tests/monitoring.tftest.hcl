@@ -19,7 +19,7 @@ variables {
 run "nobody_is_told_by_default_and_everything_is_counted" {
   assert {
     condition = toset(keys(google_monitoring_alert_policy.alert)) == toset([
-      "overdue", "outcome_unknown", "agent_misconfigured", "failure_ratio", "sweep_silent", "queue_depth", "refused_tokens", "rejected_events", "database_connections",
+      "overdue", "outcome_unknown", "agent_misconfigured", "database_restored", "failure_ratio", "sweep_silent", "queue_depth", "refused_tokens", "rejected_events", "database_connections",
     ])
     error_message = "An alert is missing, or is not known to this test."
   }
