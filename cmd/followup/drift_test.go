@@ -65,7 +65,7 @@ func TestRowsAndTasksThatAgreeAreNoDrift(t *testing.T) {
 	}
 	d.Insert(functiontest.Seed{At: soon()}) // pending
 	// A call that is being made has its task still.
-	b := d.Insert(functiontest.Seed{At: ago(0), Task: followup.Task{Status: followup.InProgress, Revision: 1, Attempts: 1, Key: functiontest.CurrentKey}})
+	b := d.Insert(functiontest.Seed{At: ago(0), Task: followup.Task{Status: followup.InProgress, Revision: 1, Attempts: 1, ClaimedAt: ago(0), Key: functiontest.CurrentKey}})
 	d.Change(b.Ref, "task_name = $1", d.enqueue(b, 1, ago(0)))
 
 	before := d.Checksum()
