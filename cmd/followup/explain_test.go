@@ -67,7 +67,7 @@ func TestExplainForeseesAnotherTime(t *testing.T) {
 	}{
 		"now":             {nil, b, "", "on_its_way: nothing is changed", "revision 1, do when it fires, at " + moment(due)},
 		"when it is due":  {nil, b, due.Format(time.RFC3339), "on_its_way: nothing is changed", "admitted: the lead is called"},
-		"when overdue":    {nil, b, due.Add(6 * time.Minute).Format(time.RFC3339), "arm: it gets a task, revision 2", "admitted: the lead is called"},
+		"when overdue":    {nil, b, due.Add(6 * time.Minute).Format(time.RFC3339), "overdue: it gets a task, revision 2", "admitted: the lead is called"},
 		"when too late":   {nil, b, due.Add(25 * time.Hour).Format(time.RFC3339), "expired: it becomes failed/expired, and its present task is deleted", "expired: it becomes failed/expired"},
 		"cancelled":       {nil, gone, "", "not_live: it becomes cancelled/booking_cancelled, and its present task is deleted", "not_live: it becomes cancelled/booking_cancelled"},
 		"while paused":    {map[string]string{"FOLLOWUP_PAUSED": tenantA()}, b, due.Format(time.RFC3339), "on_its_way", "paused: nothing yet"},

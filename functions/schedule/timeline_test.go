@@ -38,7 +38,7 @@ func TestTimeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if swept := working.Sweep(t.Context()); swept.Broken != 0 || swept.Changed[followup.RuleArm] != 1 {
+	if swept := working.Sweep(t.Context()); swept.Broken != 0 || swept.Changed[followup.RuleOverdue] != 1 {
 		t.Errorf("once a person has gone on, swept %+v", swept)
 	}
 }

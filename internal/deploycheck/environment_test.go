@@ -60,7 +60,7 @@ func choices() map[string]map[string]cty.Value {
 			"canary":                      cty.StringVal("cccccccc-0000-4000-8000-000000000003"),
 			"voice_agent_start_call_path": cty.StringVal("/calls/start-call"),
 			"settings": cty.MapVal(map[string]cty.Value{
-				"FOLLOWUP_TIMELINE":   cty.StringVal("2"),
+				"FOLLOWUP_TIMELINE": cty.StringVal("2"), "FOLLOWUP_MAX_BACKDATE": cty.StringVal("2h"),
 				"FOLLOWUP_TIME_MEANS": cty.StringVal("wall,web=instant"), "FOLLOWUP_DEFAULT_TIMEZONE": cty.StringVal("Asia/Dubai"),
 				"FOLLOWUP_DEFAULT_REGION": cty.StringVal("AE"), "FOLLOWUP_MAX_CALLS_PER_LEAD": cty.StringVal("off"),
 				"VOICE_AGENT_LIMIT": cty.StringVal("120/1m,30/5s"), "VOICE_AGENT_CONTRACT": cty.StringVal("service"),

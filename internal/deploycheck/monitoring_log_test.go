@@ -239,6 +239,9 @@ func scheduling(t *testing.T) *functiontest.Log {
 	publish(handler(faultyStore{Store: db.DB, booking: errAway}, queue.Client), created)
 
 	hourAgo := time.Now().Add(-time.Hour)
+	late := db.Insert(functiontest.Seed{At: hourAgo}).Ref
+	publish(working, fmt.Sprintf(`{"type":"booking.created","tenantId":%q,"bookingId":%q}`, late.TenantID, late.BookingID))
+	db.Change(late, "task_scheduled_at = now() - interval '1 hour'") // and its task still waits
 	overdue := followup.Task{Status: followup.Scheduled, Revision: 1, Key: functiontest.CurrentKey, DueAt: hourAgo}
 	db.Insert(functiontest.Seed{At: hourAgo, Task: overdue})
 	db.Insert(functiontest.Seed{At: hourAgo, Task: overdue, Tenant: functiontest.TenantB})

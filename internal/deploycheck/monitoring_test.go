@@ -125,9 +125,10 @@ var counted = map[string]map[string]int{
 		"outcome_unknown failed a": 2, "misconfigured failed a": 1, "booking_cancelled cancelled a": 1,
 	},
 	"overdue":          {"a": 2, "b": 2}, // once in vain
+	"late":             {"false a": 2},   // by each sweep that looks
 	"sweeps":           {"": 4},
 	"sweep_failures":   {"sweep_failed ": 1, "sweep_done ": 1, "sweep_booking_failed a": 1, "sweep_booking_failed b": 1, "sweep_tenant_failed c": 1},
-	"events":           {"event_handled": 1, "event_rejected": 1, "event_failed": 1},
+	"events":           {"event_handled": 2, "event_rejected": 1, "event_failed": 1},
 	"refused_requests": {"unauthenticated 401": 1, "forbidden 403": 1, "certificates_unavailable 502": 1},
 	"refused_callers":  {"401": 1, "403": 2},
 	"database_faults":  {"busy": 1, "connection_refused": 1},

@@ -84,7 +84,7 @@ func (c costs) statements(t testing.TB) []asked {
 		{"read a booking", tenantdb.SelectBookingSQL, []any{c.ref.TenantID, c.ref.BookingID}, false, false},
 		{"lock a booking", tenantdb.LockBookingSQL, []any{c.ref.TenantID, c.ref.BookingID}, true, false},
 		{"read a lead", tenantdb.SelectLeadSQL, []any{c.ref.TenantID, b.LeadID}, false, false},
-		{"finish a call", tenantdb.FinishSQL, []any{c.ref.TenantID, c.ref.BookingID, 0, c.now, c.now, "executed", "", c.now, "", "", "", 0, true, false}, true, false},
+		{"finish a call", tenantdb.FinishSQL, []any{c.ref.TenantID, c.ref.BookingID, 0, c.now, c.now, "executed", "", c.now, "", "", "", 0, true, false, false}, true, false},
 	}
 	r := rules()
 	for _, concern := range tenantdb.Concerns {
