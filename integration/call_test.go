@@ -100,14 +100,18 @@ func TestABookingInThePastIsCalledAtOnce(t *testing.T) {
 	t.Parallel()
 	w := calm(t)
 	user := w.user(1)
-	due, before := in(-2*time.Hour), time.Now()
-	id := user.Book(t, due, nil)
+	due, before := in(-30*time.Minute), time.Now()
+	id, days := user.Book(t, due, nil), user.Book(t, in(-72*time.Hour), nil)
 	user.Await(t, id, "executed")
 	w.expectCalls(t, id, 1, 1)
 	// Cloud Tasks takes a time in the past for now; ours says now itself.
 	if at := w.attempts(id)[0].Scheduled; at.Before(before.Add(-time.Second)) || at.After(time.Now()) {
 		t.Errorf("the task was scheduled for %v, want the time of booking, %v", at, before)
 	}
+	if row := user.Await(t, days, "failed/backdated"); row.TaskReason == nil || *row.TaskReason != "backdated" {
+		t.Errorf("a booking for days ago is %+v", row)
+	}
+	w.expectCalls(t, days, 0, 0)
 }
 
 func TestASecondExecutionOfATaskSucceedsWithoutACall(t *testing.T) {

@@ -143,8 +143,17 @@ func (r *run) end() {
 	r.pass(last.Sub(r.now()) + r.rules.Lease + r.rules.Grace + time.Second)
 	r.sweep()
 	r.settle()
-	if slices.ContainsFunc(r.rows(), func(row followup.Booking) bool { return open(row.Task) }) {
-		r.pass(sweepEvery)
+	rest := time.Duration(0)
+	for _, row := range r.rows() {
+		switch {
+		case row.Task.Reason == followup.OutsideHours:
+			rest = 24 * time.Hour // by then business hours have begun
+		case open(row.Task):
+			rest = max(rest, sweepEvery)
+		}
+	}
+	if rest > 0 {
+		r.pass(rest)
 		r.sweep()
 		r.settle()
 	}
