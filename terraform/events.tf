@@ -94,7 +94,7 @@ resource "google_cloud_tasks_queue" "calls" {
     precondition {
       # One task to get its slot, one to be called.
       condition     = local.call_spacing == null ? true : var.queue_calls_per_second * local.call_spacing >= 2
-      error_message = "queue_calls_per_second is ${var.queue_calls_per_second}, but VOICE_AGENT_LIMIT (${local.limit}) lets a call be made every ${coalesce(local.call_spacing, 0)} s, which may take two tasks: when many are due, they wait in the queue for longer than grace_seconds (${var.grace_seconds}), and the sweep makes new ones."
+      error_message = "queue_calls_per_second is ${var.queue_calls_per_second}, but VOICE_AGENT_LIMIT (${local.limit}) lets a call be made every ${coalesce(local.call_spacing, 0)} s, which may take two tasks: when many are due, they wait in the queue for longer than they have to."
     }
   }
 }

@@ -86,8 +86,8 @@ func disagreements(q tasks.Queue, rules followup.Rules) (problems []string) {
 	// A call that waits for its turn takes two: one to get its slot, one to be made.
 	if spacing := rules.Limit.Spacing(); q.DispatchesPerSecond > 0 && q.DispatchesPerSecond*spacing.Seconds() < 2 && spacing > 0 {
 		problems = append(problems, fmt.Sprintf(
-			"the queue sends %g tasks a second (max_dispatches_per_second), VOICE_AGENT_LIMIT (%s, %s a call) lets a call be made every %v, which may take two tasks, and FOLLOWUP_GRACE is %v: when many calls are due, tasks wait in the queue for longer than the grace, and the sweep makes new ones",
-			q.DispatchesPerSecond, short(rules.Limit), plural(rules.Limit.PerCall, "request"), spacing, rules.Grace))
+			"the queue sends %g tasks a second (max_dispatches_per_second), VOICE_AGENT_LIMIT (%s, %s a call) lets a call be made every %v, which may take two tasks: when many calls are due, they wait in the queue for longer than they have to",
+			q.DispatchesPerSecond, short(rules.Limit), plural(rules.Limit.PerCall, "request"), spacing))
 	}
 	return problems
 }

@@ -257,7 +257,7 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 			}
 			return d
 		}, "ok ok ok ok ok fail ok ok ok", "queue",
-			"the queue sends 0.4 tasks a second (max_dispatches_per_second), VOICE_AGENT_LIMIT (30/1m,10/5s, 2 requests a call) lets a call be made every 4s, which may take two tasks, and FOLLOWUP_GRACE is 5m0s"},
+			"the queue sends 0.4 tasks a second (max_dispatches_per_second), VOICE_AGENT_LIMIT (30/1m,10/5s, 2 requests a call) lets a call be made every 4s, which may take two tasks: when many calls are due, they wait in the queue"},
 		"a queue with a target of its own": {func(d *desk) *desk {
 			d = d.requeue()
 			_, err := d.queue.UpdateQueue(d.t.Context(), &cloudtaskspb.UpdateQueueRequest{Queue: &cloudtaskspb.Queue{
