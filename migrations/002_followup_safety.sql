@@ -139,6 +139,16 @@ CREATE INDEX IF NOT EXISTS followup_pending_idx ON lead_bookings (
         CASE WHEN isfinite(created_at) THEN (timestamp '2000-01-01' + (created_at - '2000-01-01 00:00+00')) AT TIME ZONE 'UTC' END), '9999-12-31 00:00:00+00')), id
 ) WHERE (task_status = 'pending' OR task_status IS NULL) AND call_at IS NOT NULL;
 
+-- Serves: the same of bookings that were made after their time, and so, it may be, by a clock that is
+-- ahead: their wanted_at may lie beyond any horizon.
+CREATE INDEX IF NOT EXISTS followup_ahead_idx ON lead_bookings (
+    tenant_id, (translate(left(booking_type::text, 64), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ-_ ', 'abcdefghijklmnopqrstuvwxyz')),
+    (LEAST(GREATEST(
+        COALESCE(call_at, (CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END) AT TIME ZONE 'UTC'),
+        CASE WHEN isfinite(created_at) THEN (timestamp '2000-01-01' + (created_at - '2000-01-01 00:00+00')) AT TIME ZONE 'UTC' END), '9999-12-31 00:00:00+00')), id
+) WHERE (task_status = 'pending' OR task_status IS NULL)
+    AND CASE WHEN isfinite(created_at) THEN (timestamp '2000-01-01' + (created_at - '2000-01-01 00:00+00')) AT TIME ZONE 'UTC' END > call_at;
+
 -- Serves: the same with rough_at: pending bookings whose instant was never computed, or from another
 -- time or zone than the row has now.
 CREATE INDEX IF NOT EXISTS followup_untimed_idx ON lead_bookings (

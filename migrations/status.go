@@ -153,7 +153,7 @@ SELECT $2, 'check on task_reason', EXISTS (
 	WHERE conrelid = 'lead_bookings'::regclass AND conname = 'followup_task_reason_check' AND convalidated)
 UNION ALL
 SELECT $2, 'index ' || name, EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(name) AND indisvalid)
-FROM unnest(ARRAY['followup_pending_idx', 'followup_untimed_idx', 'followup_waiting_idx', 'followup_in_progress_idx', 'followup_changed_idx',
+FROM unnest(ARRAY['followup_pending_idx', 'followup_ahead_idx', 'followup_untimed_idx', 'followup_waiting_idx', 'followup_in_progress_idx', 'followup_changed_idx',
 	'followup_rule_idx', 'followup_calls_idx', 'followup_claimed_idx', 'followup_paced_idx']) AS name
 UNION ALL
 SELECT $2, 'view ' || name, COALESCE(to_regclass(source) IS NULL OR position(source IN pg_get_viewdef(to_regclass(name))) > 0, false) AND to_regclass(name) IS NOT NULL

@@ -201,17 +201,16 @@ func (s sight) overdue() bool {
 
 // late: the promise is too old to keep.
 func (s sight) late() bool {
-	return s.now.After(later(s.b.ScheduledAt, s.b.CreatedAt).Add(s.rules.MaxLateness))
+	from := s.b.ScheduledAt
+	if made := s.b.CreatedAt; !made.After(s.now) { // else its clock is ahead, and says nothing
+		from = later(from, made)
+	}
+	return s.now.After(from.Add(s.rules.MaxLateness))
 }
 
-// backdated: when the booking was made, or is first seen, if its created_at is
-// ahead of the clock, its time had long passed.
+// backdated: when the booking was made, its time had long passed.
 func (s sight) backdated() bool {
-	made := s.b.CreatedAt
-	if made.After(s.now) {
-		made = s.now
-	}
-	return s.rules.MaxBackdate > 0 && s.untouched() && made.Sub(s.b.ScheduledAt) > s.rules.MaxBackdate
+	return s.rules.MaxBackdate > 0 && s.untouched() && !s.b.CreatedAt.After(s.now) && s.b.CreatedAt.Sub(s.b.ScheduledAt) > s.rules.MaxBackdate
 }
 
 func (s sight) beyondHorizon() bool {

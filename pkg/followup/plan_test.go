@@ -206,8 +206,8 @@ func TestBackdate(t *testing.T) {
 	}{
 		{"just far enough", booked(back, fresh(), createdAt(noon)), armsAnew(RuleArm, noon)},
 		{"too far", booked(further, fresh(), createdAt(noon)), ends},
-		{"too far, by a clock that is ahead", booked(further, fresh(), createdAt(noon.Add(time.Hour))), ends},
-		{"by a clock that is ahead alone", booked(back, fresh(), createdAt(noon.Add(time.Hour))), armsAnew(RuleArm, noon)},
+		{"by a clock that is ahead", booked(further, fresh(), createdAt(noon.Add(time.Hour))), armsAnew(RuleArm, noon)},
+		{"by a clock that is ahead, and late", booked(noon.Add(-lateness-tick), fresh(), createdAt(noon.Add(time.Hour))), isExpired},
 		{"booked in time, and late since", booked(further, fresh(), createdAt(back)), armsAnew(RuleArm, noon)},
 		{"armed before", booked(further, at(scheduled(further), dueAt(further)), createdAt(noon)), arms(RuleOverdue, noon)},
 		{"that end stays", booked(further, at(state(further, Failed, Backdated), unarmed), createdAt(noon)), nothing(RuleSettled)},

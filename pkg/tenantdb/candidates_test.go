@@ -95,6 +95,8 @@ func kindsOfRows(r followup.Rules) []kindOfRow {
 		{"timed, and its zone changed", with(live(at, timed), "timezone", "GST"), is(tenantdb.Due, tenantdb.Untimed)},
 		{"timed by other settings", with(live(at, waiting), "call_at_rule", 1), is(tenantdb.Reread)},
 		{"parked", live(at, followup.Task{Status: followup.Pending, Revision: 4}), is(tenantdb.Due)},
+		{"booked by a clock that is ahead", with(live(at, timed), "created_at", now.Add(90*24*time.Hour)), is(tenantdb.Due)},
+		{"the same, and beyond the horizon", with(live(now.Add(r.Horizon+time.Hour), timed), "created_at", now.Add(90*24*time.Hour)), nil},
 		{"past, but booked after the start", with(live(historic, timed), "created_at", now), is(tenantdb.Due)},
 		{"no follow-up", meeting(live(at, followup.Task{})), nil},
 		{"of no type", with(live(at, followup.Task{}), "booking_type", nil), nil},

@@ -162,7 +162,7 @@ func (d drawer) row() tenantdbtest.Row {
 		Tenant:      d.tenant,
 		Type:        pick(d, "type", "follow_up", "Follow-Up", "scheduled call", "meeting"),
 		ScheduledAt: d.moment("scheduled at"),
-		CreatedAt:   d.now.Add(-pick(d, "age", time.Minute, 2*time.Hour, 40*24*time.Hour)),
+		CreatedAt:   d.now.Add(-pick(d, "age", time.Minute, 2*time.Hour, 40*24*time.Hour, -time.Hour, -300*24*time.Hour)),
 		Status:      pick(d, "booking status", followup.BookingScheduled, followup.BookingPending, followup.BookingConfirmed, "cancelled", "completed"),
 		Task:        d.task(),
 		Columns:     map[string]any{},

@@ -46,12 +46,21 @@ var Concerns = []Concern{LeaseOver, Due, Untimed, Overdue, Changed, Reread, NotL
 var concernSQL = map[Concern]string{
 	// A task_status of NULL, which LAD's own form of migration 001 allows, is
 	// pending.
-	Due: `SELECT wanted_at, id FROM followup_bookings
+	// Two questions: wanted_at is no use where created_at is ahead of the clock.
+	Due: `(SELECT wanted_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) AND call_at IS NOT NULL
 	AND booking_kind = ANY (@kinds) AND live
 	AND wanted_at >= @since AND wanted_at <= @horizon
 	AND (wanted_at, id) > (@at, @id)
-ORDER BY wanted_at, id LIMIT @limit`,
+ORDER BY wanted_at, id LIMIT @limit)
+UNION ALL
+(SELECT wanted_at, id FROM followup_bookings
+WHERE tenant_id = @tenant AND (task_status = 'pending' OR task_status IS NULL) AND created_at > call_at
+	AND booking_kind = ANY (@kinds) AND live
+	AND wanted_at > @horizon AND call_at <= @horizon
+	AND (wanted_at, id) > (@at, @id)
+ORDER BY wanted_at, id LIMIT @limit)
+ORDER BY 1, 2 LIMIT @limit`,
 
 	// The wall clock is up to a day from the instant that it means, so this one
 	// begins a day before since. What it finds is timed once, and not found again.
