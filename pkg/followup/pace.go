@@ -105,8 +105,7 @@ func (l Limit) slot(b Booking, ledger Ledger, now time.Time) time.Time {
 		return time.Time{}
 	}
 	free := l.freeAt(b.TenantID, ledger, now)
-	switch b.Task.Reason {
-	case Paced, RateLimited, OutsideHours: // it has a slot
+	if slices.Contains([]Reason{Paced, RateLimited, OutsideHours}, b.Task.Reason) { // it has a slot
 		switch {
 		case b.Task.DueAt.After(now.Add(Earliness)):
 			return b.Task.DueAt

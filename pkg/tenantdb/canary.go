@@ -36,7 +36,7 @@ WHERE tenant_id = $1 AND id = $2 AND booking_source = 'followup smoke'`
 // Plan sets aside for fiction (555-0100 to 555-0199), which ring nowhere.
 const CanaryNumber = "+12025550100"
 
-// ErrNoUser: a canary's lead could be assigned to nobody.
+// ErrNoUser says that a canary's lead could be assigned to nobody.
 var ErrNoUser = errors.New("no lead of the tenant is assigned to a user")
 
 // BookCanary books a follow-up of the type, at a time from now by the database's

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrTimeline: the database is not on the time line that calls may be made on. It
+// ErrTimeline says that the database is not on the time line that calls may be made on. It
 // was restored to an earlier moment, or a replica has taken its place, and may have
 // forgotten calls that were made.
 var ErrTimeline = errors.New("the database's time line has changed: it may have forgotten calls (docs/playbooks/database-restored.md)")

@@ -157,10 +157,10 @@ func (s *Stack) logCall(c voiceagent.Call) string {
 // agentLimit is what the stand-in holds the functions to: what they are told.
 func agentLimit(l followup.Limit) (limit voiceagent.Limit) {
 	for _, r := range l.Rates {
-		switch r.Per {
-		case time.Minute:
+		if r.Per == time.Minute {
 			limit.PerMinute = r.N
-		case 5 * time.Second:
+		}
+		if r.Per == 5*time.Second {
 			limit.PerFiveSeconds = r.N
 		}
 	}
