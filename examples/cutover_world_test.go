@@ -127,6 +127,13 @@ func (w *cutOver) move(b followup.Booking, at time.Time) followup.Booking {
 // rang is how often the lead's phone has rung, whoever rang it.
 func (w *cutOver) rang(b followup.Booking) int { return len(w.agent.Calls(b.BookingID.String())) }
 
+// ladCalled reports whether LAD has called and said so. Its endpoint may have made the
+// row scheduled again after that.
+func (w *cutOver) ladCalled(b followup.Booking) bool {
+	w.t.Helper()
+	return w.rang(b) == 1 && !w.Row(b.Ref).Task.ExecutedAt.IsZero()
+}
+
 // ladSession is a psql session of LAD's people on the tenant's schema, in a time zone
 // that no block may depend on.
 func (w *cutOver) ladSession() *pgx.Conn {

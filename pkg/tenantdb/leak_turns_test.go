@@ -243,17 +243,17 @@ func (w *turns) refused(tenant uuid.UUID, random *rand.Rand) error {
 func (w *turns) panics(tenant uuid.UUID, random *rand.Rand) (err error) {
 	ref := w.own[tenant][random.IntN(3)]
 	defer func() {
-		if recover() == nil {
-			err = errors.New("the panic was swallowed")
+		if recover() == nil && !errors.Is(err, tenantdb.ErrLocked) {
+			err = fmt.Errorf("the panic was swallowed: %w", err)
 		}
 	}()
-	_, _ = w.db.Admit(context.Background(), ref, rules(), func(b *followup.Booking, _ followup.Facts, _ time.Time) followup.Decision {
+	_, err = w.db.Admit(context.Background(), ref, rules(), func(b *followup.Booking, _ followup.Facts, _ time.Time) followup.Decision {
 		if err := ownOnly(ref, b, nil); err != nil {
 			return followup.Decision{} // and so no panic
 		}
 		panic("in the middle of a transaction")
 	})
-	return nil
+	return err
 }
 
 func (w *turns) cancelledInside(tenant uuid.UUID, random *rand.Rand) error {
