@@ -49,7 +49,7 @@ const membershipSQL = `SELECT
 
 func grantMembership(ctx context.Context, conn *pgx.Conn, login string) error {
 	var exists, migrated, member bool
-	if err := conn.QueryRow(ctx, membershipSQL, login, appRole).Scan(&exists, &migrated, &member); err != nil {
+	if err := readRow(ctx, conn, membershipSQL, login, appRole).Scan(&exists, &migrated, &member); err != nil {
 		return fmt.Errorf("read the roles: %w", err)
 	}
 	switch {
@@ -84,12 +84,12 @@ END
 $followup$`
 )
 
-func grant(ctx context.Context, conn *pgx.Conn, statement, name, table string) error {
+func grant(ctx context.Context, conn *pgx.Conn, statement query, name, table string) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT set_config('followup.grant', $1, true), set_config('followup.grant_table', $2, true)`, name, table); err != nil {
+		if err := exec(ctx, tx, `SELECT set_config('followup.grant', $1, true), set_config('followup.grant_table', $2, true)`, name, table); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, statement)
+		err := exec(ctx, tx, statement)
 		return err
 	})
 }
@@ -105,7 +105,7 @@ func grantRegistry(ctx context.Context, conn *pgx.Conn, registry string) error {
 	}
 	relation := pgx.Identifier{schema, table}.Sanitize() // a value, as has_table_privilege reads it
 	readable := func() (yes bool, err error) {
-		if err = conn.QueryRow(ctx, readableSQL, appRole, schema, relation).Scan(&yes); err != nil {
+		if err = readRow(ctx, conn, readableSQL, appRole, schema, relation).Scan(&yes); err != nil {
 			err = fmt.Errorf("read its rights: %w", err)
 		}
 		return yes, err

@@ -10,7 +10,7 @@ import (
 // Schemas lists the schemas of the connected database that hold a table
 // lead_bookings and that the connected role may use, in alphabetical order.
 func Schemas(ctx context.Context, conn *pgx.Conn) ([]string, error) {
-	rows, err := conn.Query(ctx, `SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	rows, err := read(ctx, conn, `SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relname = 'lead_bookings' AND c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE')
 		ORDER BY n.nspname`)
 	if err != nil {

@@ -36,11 +36,11 @@ const turnKey = `hashtextextended('followup migrate', 0)`
 func openSession(ctx context.Context, conn *pgx.Conn, schema string, options Options) (*session, error) {
 	s := &session{conn: conn, schema: schema, options: options}
 	// A role's own statement_timeout must not end the building of an index half-way.
-	_, err := conn.Exec(ctx, "SET search_path = "+pgx.Identifier{schema}.Sanitize()+"; SET statement_timeout = 0")
+	err := exec(ctx, conn, query("SET search_path = "+pgx.Identifier{schema}.Sanitize()+"; SET statement_timeout = 0"))
 	if err != nil {
 		return nil, fmt.Errorf("choose the schema: %w", err)
 	}
-	if err := conn.QueryRow(ctx, `SELECT current_user::text`).Scan(&s.role); err != nil {
+	if err := readRow(ctx, conn, `SELECT current_user::text`).Scan(&s.role); err != nil {
 		return nil, fmt.Errorf("read the role: %w", err)
 	}
 	if err := requireSchema(ctx, conn, schema); err != nil {
@@ -59,7 +59,7 @@ func openSession(ctx context.Context, conn *pgx.Conn, schema string, options Opt
 // beyond 63 bytes is cut off, and "$user" is the login's, even in quotes.
 func requireSchema(ctx context.Context, conn *pgx.Conn, schema string) error {
 	var current *string
-	if err := conn.QueryRow(ctx, `SELECT current_schema()::text`).Scan(&current); err != nil {
+	if err := readRow(ctx, conn, `SELECT current_schema()::text`).Scan(&current); err != nil {
 		return fmt.Errorf("choose the schema: %w", err)
 	}
 	if current != nil && *current != schema { // nil: there is none of that name
@@ -69,7 +69,7 @@ func requireSchema(ctx context.Context, conn *pgx.Conn, schema string) error {
 }
 
 func (s *session) requireTables(ctx context.Context) error {
-	rows, err := s.conn.Query(ctx, `
+	rows, err := read(ctx, s.conn, `
 		SELECT name FROM unnest(ARRAY['lead_bookings', 'leads', 'lead_notes']) AS name
 		WHERE to_regclass(name) IS NULL`)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *session) requireTables(ctx context.Context) error {
 func (s *session) takeTurn(ctx context.Context) error {
 	deadline := time.Now().Add(s.options.Patience)
 	for {
-		err := s.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+turnKey+`)`).Scan(&s.turn)
+		err := readRow(ctx, s.conn, `SELECT pg_try_advisory_lock(`+turnKey+`)`).Scan(&s.turn)
 		if err != nil {
 			return fmt.Errorf("wait for other migrations of this database: %w", err)
 		}
@@ -112,9 +112,9 @@ func (s *session) close(ctx context.Context) error {
 	if s.conn.IsClosed() {
 		return nil // and with it everything that was set
 	}
-	_, err := s.conn.Exec(ctx, "RESET search_path; RESET statement_timeout; RESET lock_timeout")
+	err := exec(ctx, s.conn, "RESET search_path; RESET statement_timeout; RESET lock_timeout")
 	if s.turn {
-		_, unlockErr := s.conn.Exec(ctx, `SELECT pg_advisory_unlock(`+turnKey+`)`)
+		unlockErr := exec(ctx, s.conn, `SELECT pg_advisory_unlock(`+turnKey+`)`)
 		err = errors.Join(err, unlockErr)
 	}
 	if err != nil {
@@ -130,9 +130,9 @@ func (s *session) run(ctx context.Context, files ...string) error {
 		if err != nil {
 			return fmt.Errorf("read migration: %w", err)
 		}
-		for number, statement := range Statements(string(content)) {
-			if err := s.execute(ctx, statement); err != nil {
-				return fmt.Errorf("%s, statement %d (%s): %w", file, number+1, summary(statement), err)
+		for number, ofFile := range Statements(string(content)) {
+			if err := s.execute(ctx, query(ofFile)); err != nil {
+				return fmt.Errorf("%s, statement %d (%s): %w", file, number+1, summary(ofFile), err)
 			}
 		}
 	}
@@ -153,7 +153,7 @@ func (s *session) begun(ctx context.Context) (map[string]bool, error) {
 	for _, name := range Names() {
 		number, _, _ := strings.Cut(name, "_")
 		var found bool
-		if err := s.conn.QueryRow(ctx, begunSQL, number).Scan(&found); err != nil {
+		if err := readRow(ctx, s.conn, begunSQL, number).Scan(&found); err != nil {
 			return nil, fmt.Errorf("look for what %s has left: %w", name, err)
 		}
 		begun[name] = found
@@ -176,7 +176,7 @@ func (s *session) undo(ctx context.Context, before map[string]bool) (err error) 
 			return fmt.Errorf("what this run has added stays, run it again or roll it back: %w", err)
 		}
 		defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-		if _, err := conn.Exec(ctx, `SELECT set_config('role', $1, false)`, s.role); err != nil {
+		if err := exec(ctx, conn, `SELECT set_config('role', $1, false)`, s.role); err != nil {
 			return fmt.Errorf("become %s again: %w", s.role, err)
 		}
 		if s, err = openSession(ctx, conn, s.schema, s.options); err != nil {
@@ -204,8 +204,8 @@ func (s *session) undo(ctx context.Context, before map[string]bool) (err error) 
 
 var createIndex = regexp.MustCompile(`(?m)^CREATE (UNIQUE )?INDEX (?:CONCURRENTLY )?IF NOT EXISTS (\w+)`)
 
-func (s *session) execute(ctx context.Context, statement string) error {
-	index := createIndex.FindStringSubmatch(statement)
+func (s *session) execute(ctx context.Context, statement query) error {
+	index := createIndex.FindStringSubmatch(string(statement))
 	if index == nil {
 		return s.withLockTimeout(ctx, statement)
 	}
@@ -220,12 +220,12 @@ func (s *session) execute(ctx context.Context, statement string) error {
 	}
 	// Its locks conflict with nothing that LAD's traffic takes, so that it may wait as long as it must
 	// for old transactions to end.
-	return s.exec(ctx, 0, createIndex.ReplaceAllString(statement, "CREATE ${1}INDEX CONCURRENTLY IF NOT EXISTS $2"))
+	return s.exec(ctx, 0, query(createIndex.ReplaceAllString(string(statement), "CREATE ${1}INDEX CONCURRENTLY IF NOT EXISTS $2")))
 }
 
 // withLockTimeout tries again when somebody holds a lock that the statement needs. To wait in the
 // queue instead would let everything that comes later wait behind it.
-func (s *session) withLockTimeout(ctx context.Context, statement string) error {
+func (s *session) withLockTimeout(ctx context.Context, statement query) error {
 	deadline := time.Now().Add(s.options.Patience)
 	for pause := s.options.LockTimeout; ; pause = min(2*pause, 5*time.Second) {
 		err := s.exec(ctx, s.options.LockTimeout, statement)
@@ -236,28 +236,28 @@ func (s *session) withLockTimeout(ctx context.Context, statement string) error {
 			return fmt.Errorf("somebody has held a lock on these tables for %s (pg_locks and pg_stat_activity tell who): %w", s.options.Patience, err)
 		}
 		s.options.Logger.InfoContext(ctx, "stepping back from a lock",
-			slog.String("schema", s.schema), slog.String("statement", summary(statement)), slog.Duration("pause", pause))
+			slog.String("schema", s.schema), slog.String("statement", summary(string(statement))), slog.Duration("pause", pause))
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *session) exec(ctx context.Context, lockTimeout time.Duration, statement string) error {
-	if _, err := s.conn.Exec(ctx, fmt.Sprintf("SET lock_timeout = %d", lockTimeout.Milliseconds())); err != nil {
+func (s *session) exec(ctx context.Context, lockTimeout time.Duration, statement query) error {
+	if err := exec(ctx, s.conn, query(fmt.Sprintf("SET lock_timeout = %d", lockTimeout.Milliseconds()))); err != nil {
 		return fmt.Errorf("set lock_timeout: %w", err)
 	}
 	started := time.Now()
-	_, err := s.conn.Exec(ctx, statement)
+	err := exec(ctx, s.conn, statement)
 	s.options.Logger.DebugContext(ctx, "statement run",
-		slog.String("schema", s.schema), slog.String("statement", summary(statement)),
+		slog.String("schema", s.schema), slog.String("statement", summary(string(statement))),
 		slog.Duration("took", time.Since(started)), slog.Bool("ok", err == nil))
 	return err
 }
 
 // hasUniqueKey says whether a unique index on tenant and key is there, whoever made it.
 func (s *session) hasUniqueKey(ctx context.Context) (exists bool, err error) {
-	if err := s.conn.QueryRow(ctx, `SELECT EXISTS (`+uniqueKeySQL+`)`).Scan(&exists); err != nil {
+	if err := readRow(ctx, s.conn, `SELECT EXISTS (`+uniqueKeySQL+`)`).Scan(&exists); err != nil {
 		return false, fmt.Errorf("look for the unique index on the key: %w", err)
 	}
 	return exists, nil
@@ -267,7 +267,7 @@ func (s *session) hasUniqueKey(ctx context.Context) (exists bool, err error) {
 // right name that is kept up to date and never used.
 func (s *session) dropInvalid(ctx context.Context, name string) error {
 	var invalid bool
-	err := s.conn.QueryRow(ctx, `SELECT EXISTS (
+	err := readRow(ctx, s.conn, `SELECT EXISTS (
 		SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid)`, name).Scan(&invalid)
 	if err != nil {
 		return fmt.Errorf("look for an invalid index %s: %w", name, err)
@@ -275,7 +275,7 @@ func (s *session) dropInvalid(ctx context.Context, name string) error {
 	if !invalid {
 		return nil
 	}
-	return s.exec(ctx, 0, "DROP INDEX CONCURRENTLY IF EXISTS "+pgx.Identifier{name}.Sanitize())
+	return s.exec(ctx, 0, query("DROP INDEX CONCURRENTLY IF EXISTS "+pgx.Identifier{name}.Sanitize()))
 }
 
 func isLockConflict(err error) bool {

@@ -34,7 +34,7 @@ func (s MigrationStatus) State() string {
 // beyond seeing the schema. What LAD has made itself counts, whatever its name.
 func Status(ctx context.Context, conn *pgx.Conn, schema string) (statuses []MigrationStatus, err error) {
 	err = inSchema(ctx, conn, schema, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, statusSQL, Columns, Safety)
+		rows, err := read(ctx, tx, statusSQL, Columns, Safety)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func Status(ctx context.Context, conn *pgx.Conn, schema string) (statuses []Migr
 // as "column leads.is_archived" or "table voice_agents". The views do without them.
 func Optional(ctx context.Context, conn *pgx.Conn, schema string) (missing []string, err error) {
 	err = inSchema(ctx, conn, schema, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, optionalSQL)
+		rows, err := read(ctx, tx, optionalSQL)
 		if err != nil {
 			return err
 		}
@@ -68,14 +68,14 @@ func Optional(ctx context.Context, conn *pgx.Conn, schema string) (missing []str
 // stays as it is.
 func inSchema(ctx context.Context, conn *pgx.Conn, schema string, read func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET LOCAL search_path = "+pgx.Identifier{schema}.Sanitize()); err != nil {
+		if err := exec(ctx, tx, query("SET LOCAL search_path = "+pgx.Identifier{schema}.Sanitize())); err != nil {
 			return err
 		}
 		if err := requireSchema(ctx, conn, schema); err != nil {
 			return err
 		}
 		var found bool
-		if err := tx.QueryRow(ctx, `SELECT to_regclass('lead_bookings') IS NOT NULL`).Scan(&found); err != nil {
+		if err := readRow(ctx, tx, `SELECT to_regclass('lead_bookings') IS NOT NULL`).Scan(&found); err != nil {
 			return err
 		}
 		if !found {

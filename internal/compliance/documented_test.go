@@ -39,7 +39,7 @@ func TestEveryFileTestAndTargetThatTheDocumentsNameExists(t *testing.T) {
 
 func TestWhatADocumentNamesInVainIsFound(t *testing.T) {
 	t.Parallel()
-	const text = "`internal/compliance/gone.go`, `internal/compliance/lad.go`, [x](gone.md), [y](architecture.md#z), `TestGone`,\n" +
+	const text = "`internal/compliance/gone.go`, `internal/compliance/check.go`, [x](gone.md), [y](architecture.md#z), `TestGone`,\n" +
 		"`TestEveryExceptionHasAReason`, `make gone`, `make lint`, `.golangci.yml`, `.gone.yml`, `TENANT_SCHEMA`, `call_id`\n" +
 		"go test ./pkg/tasks -run 'TestEveryExceptionHasAReason'\ngo test ./internal/compliance -run 'TestEveryExceptionHasAReason'\n"
 	got := named("docs/x.md", text, declaredTests(t), read(t, "Makefile"))

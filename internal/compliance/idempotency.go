@@ -1,48 +1,49 @@
 package compliance
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 )
+
+// outcome is a line of go test's about a test, or at last about its package.
+var outcome = regexp.MustCompile(`(?m)^\s*--- (PASS|SKIP|FAIL): (\w+)|^(ok  |FAIL)\t\S+?/((?:functions|pkg|internal)/\S+)`)
 
 // idempotency runs the tests that prove the handlers idempotent. One that is
 // missing, is skipped, in whole or in part, or fails is a violation.
 func (c *checker) idempotency(ctx context.Context) error {
-	declared, err := c.declared()
-	if err != nil {
+	args, all := []string{"test", "-v", "-count=1", "-timeout=3m"}, []string{}
+	for _, t := range c.rules.Idempotency {
+		args, all = append(args, "./"+t.Package), append(all, t.Name)
+	}
+	command := exec.CommandContext(ctx, "go", append(args, "-run=^("+strings.Join(all, "|")+")$")...)
+	command.Dir = c.root
+	output, err := command.Output()
+	if len(output) == 0 {
 		return err
 	}
-	results, err := c.run(ctx)
-	if err != nil {
-		return err
+	results, tests := map[string]string{}, ""
+	for _, m := range outcome.FindAllStringSubmatch(string(output), -1) {
+		tests, results[m[2]] = tests+m[1], results[m[2]]+m[1]
+		if m[4] != "" { // it may fail after all of its tests have passed
+			results[m[4]], tests = m[3]+tests, ""
+		}
 	}
 	for _, t := range c.rules.Idempotency {
-		place, exists := declared[t]
-		if !exists {
-			place = Finding{File: t.Package}
-		}
-		result := results[t.Package][t.Name]
+		result, place := results[t.Name], c.declared(t)
 		switch {
-		case !exists:
+		case place.Line == 0:
 			place.Text = "there is no " + t.Name
+		case strings.Contains(result, "FAIL"):
+			place.Text = t.Name + " fails"
+		case strings.Contains(result, "SKIP"):
+			place.Text = t.Name + " is skipped"
 		case result == "":
 			place.Text = t.Name + " did not run"
-		case result == "fail":
-			place.Text = t.Name + " fails"
-		case result == "skip":
-			place.Text = t.Name + " is skipped"
-		case results[t.Package][""] == "fail" && !failing(results[t.Package]):
+		case strings.Count(results[t.Package], "FAIL") == 1:
 			place.Text = t.Name + " passes, and its package fails after it"
 		default:
 			continue
@@ -53,96 +54,14 @@ func (c *checker) idempotency(ctx context.Context) error {
 	return nil
 }
 
-// failing says whether one of a package's tests does, which explains that the
-// package does.
-func failing(results map[string]string) bool {
-	for name, result := range results {
-		if name != "" && result == "fail" {
-			return true
+// declared is where a test stands.
+func (c *checker) declared(t IdempotencyTest) Finding {
+	files, _ := filepath.Glob(filepath.Join(c.root, t.Package, "*_test.go"))
+	for _, name := range files {
+		text, _ := os.ReadFile(name) // or go test could not, either
+		if before, _, ok := strings.Cut(string(text), "\nfunc "+t.Name+"("); ok {
+			return Finding{File: c.rel(name), Line: strings.Count(before, "\n") + 2}
 		}
 	}
-	return false
-}
-
-// declared finds where the tests stand.
-func (c *checker) declared() (map[IdempotencyTest]Finding, error) {
-	places := map[IdempotencyTest]Finding{}
-	for _, t := range c.rules.Idempotency {
-		names, err := filepath.Glob(filepath.Join(c.root, t.Package, "*_test.go"))
-		if err != nil {
-			return nil, fmt.Errorf("find test files: %w", err)
-		}
-		for _, name := range names {
-			files := token.NewFileSet()
-			file, err := parser.ParseFile(files, name, nil, parser.SkipObjectResolution)
-			if err != nil {
-				return nil, fmt.Errorf("read test file: %w", err)
-			}
-			for _, d := range file.Decls {
-				if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == t.Name {
-					places[t] = Finding{File: c.rel(name), Line: files.Position(f.Pos()).Line}
-				}
-			}
-		}
-	}
-	return places, nil
-}
-
-// run runs the tests, and returns "pass", "fail" or "skip" by folder and name.
-func (c *checker) run(ctx context.Context) (map[string]map[string]string, error) {
-	var folders, tests []string
-	for _, t := range c.rules.Idempotency {
-		folders, tests = append(folders, "./"+t.Package), append(tests, t.Name)
-	}
-	slices.Sort(folders)
-	args := append([]string{"test", "-run", "^(" + strings.Join(tests, "|") + ")$", "-count=1", "-timeout=3m", "-json"}, slices.Compact(folders)...)
-	command := exec.CommandContext(ctx, "go", args...)
-	command.Dir = c.root
-	var stdout, stderr bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, &stderr
-	err := command.Run()
-	if failed := new(exec.ExitError); err != nil && !errors.As(err, &failed) {
-		return nil, fmt.Errorf("run the idempotency tests: %w", err)
-	}
-	if stdout.Len() == 0 {
-		return nil, fmt.Errorf("run the idempotency tests: %w: %s", err, strings.TrimSpace(stderr.String()))
-	}
-	return c.results(&stdout)
-}
-
-// results reads go test's events (go doc test2json). A subtest that is skipped
-// counts for its test: part of the proof is missing. The package's own result is
-// the one of the test without a name.
-func (c *checker) results(events io.Reader) (map[string]map[string]string, error) {
-	all := map[string]map[string]string{}
-	for decoder := json.NewDecoder(events); ; {
-		var event struct{ Action, Package, Test string }
-		if err := decoder.Decode(&event); errors.Is(err, io.EOF) {
-			return all, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("read the idempotency tests' results: %w", err)
-		}
-		if !slices.Contains([]string{"pass", "fail", "skip"}, event.Action) {
-			continue
-		}
-		folder := c.folder(event.Package)
-		if all[folder] == nil {
-			all[folder] = map[string]string{}
-		}
-		name, _, sub := strings.Cut(event.Test, "/")
-		if sub && event.Action != "skip" || all[folder][name] == "skip" && event.Action == "pass" {
-			continue
-		}
-		all[folder][name] = event.Action
-	}
-}
-
-// folder is the one that the rules name, of a package of that path.
-func (c *checker) folder(path string) string {
-	for _, t := range c.rules.Idempotency {
-		if path == t.Package || strings.HasSuffix(path, "/"+t.Package) {
-			return t.Package
-		}
-	}
-	return path
+	return Finding{File: t.Package}
 }

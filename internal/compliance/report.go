@@ -5,28 +5,20 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 )
 
-// Issue is a heading of the report.
+// Issue is a heading of LAD's report.
 type Issue int
 
-// The headings, in their order. HouseRules are this repository's own, for which
-// LAD's report has no heading: see [Report.WriteHouseRules].
+// The headings, in their order.
 const (
-	HouseRules Issue = iota
-	SchemaNames
+	SchemaNames Issue = iota + 1
 	TenantFilter
 	Idempotency
 	Printing
 )
 
-var headings = map[Issue]string{
-	SchemaNames:  "Hardcoded Schema Names",
-	TenantFilter: "Missing Tenant Filter",
-	Idempotency:  "Non-idempotent handler",
-	Printing:     "console.log usage",
-}
+var headings = []string{"", "Hardcoded Schema Names", "Missing Tenant Filter", "Non-idempotent handler", "console.log usage"}
 
 // Finding is one violation.
 type Finding struct {
@@ -45,15 +37,8 @@ func (f Finding) String() string {
 // Report is all that was found.
 type Report map[Issue][]Finding
 
-// Ready says whether nothing was found.
-func (r Report) Ready() bool {
-	for _, findings := range r {
-		if len(findings) > 0 {
-			return false
-		}
-	}
-	return true
-}
+// Ready reports whether nothing was found.
+func (r Report) Ready() bool { return len(r) == 0 }
 
 func (r Report) add(issue Issue, f Finding) { r[issue] = append(r[issue], f) }
 
@@ -70,41 +55,20 @@ func (r Report) tidy() {
 // WriteTo writes the report in exactly LAD's form. Under each heading stands
 // "none" or a line per finding, indented.
 func (r Report) WriteTo(w io.Writer) (int64, error) {
-	var b strings.Builder
-	b.WriteString("🔴 CRITICAL BLOCKERS (Cannot Deploy):\n\n")
+	text := "🔴 CRITICAL BLOCKERS (Cannot Deploy):\n\n"
 	for issue := SchemaNames; issue <= Printing; issue++ {
-		fmt.Fprintf(&b, "Issue #%d: %s\n", issue, headings[issue])
-		writeFindings(&b, r[issue])
+		text += fmt.Sprintf("Issue #%d: %s\n", issue, headings[issue])
+		for _, f := range r[issue] {
+			text += "    " + f.String() + "\n"
+		}
+		if len(r[issue]) == 0 {
+			text += "    none\n"
+		}
 	}
 	verdict := "✅ READY"
 	if !r.Ready() {
 		verdict = "❌ NOT READY"
 	}
-	b.WriteString("📊 Production Readiness: " + verdict + "\n")
-	n, err := io.WriteString(w, b.String())
+	n, err := io.WriteString(w, text+"📊 Production Readiness: "+verdict+"\n")
 	return int64(n), err
-}
-
-// WriteHouseRules writes what breaks this repository's own rules: nothing if
-// nothing does. It is for another stream than LAD's report, whose form has no
-// place for it.
-func (r Report) WriteHouseRules(w io.Writer) error {
-	if len(r[HouseRules]) == 0 {
-		return nil
-	}
-	var b strings.Builder
-	b.WriteString("🏠 HOUSE RULES (Cannot Deploy):\n\n")
-	writeFindings(&b, r[HouseRules])
-	b.WriteString("\n")
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func writeFindings(b *strings.Builder, findings []Finding) {
-	if len(findings) == 0 {
-		b.WriteString("    none\n")
-	}
-	for _, f := range findings {
-		b.WriteString("    " + f.String() + "\n")
-	}
 }

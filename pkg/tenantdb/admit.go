@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -33,7 +31,7 @@ type Decide func(*followup.Booking, followup.Facts, time.Time) followup.Decision
 // may hold, and nobody may dial on it. If it is ErrDuplicate, nothing is stored.
 func (db *DB) Admit(ctx context.Context, ref followup.Ref, rules followup.Rules, decide Decide) (Admission, error) {
 	var a Admission
-	err := db.inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
+	err := db.inTenant(ctx, ref.TenantID, func(tx transaction) error {
 		b, now, err := db.queryBooking(ctx, tx, lockBookingSQL, ref)
 		if err != nil {
 			return err

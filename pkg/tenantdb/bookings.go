@@ -97,7 +97,7 @@ WHERE tenant_id = $1 AND id = $2 AND task_revision <= $3
 // Booking reads a booking and the database's clock. The booking is nil if the
 // tenant has none of this id.
 func (db *DB) Booking(ctx context.Context, ref followup.Ref) (b *followup.Booking, now time.Time, err error) {
-	err = db.inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
+	err = db.inTenant(ctx, ref.TenantID, func(tx transaction) error {
 		b, now, err = db.queryBooking(ctx, tx, selectBookingSQL, ref)
 		now = db.clock(now)
 		return err
@@ -119,7 +119,7 @@ const briefly = "100ms"
 // same state counts as moved, too: reading it again finds nothing left to do. A
 // row that is locked is not waited for: whoever plans it comes again.
 func (db *DB) Update(ctx context.Context, seen followup.Booking, next followup.Task) (stored bool, err error) {
-	err = db.inTenantWaiting(ctx, seen.TenantID, briefly, func(tx pgx.Tx) error {
+	err = db.inTenantWaiting(ctx, seen.TenantID, briefly, func(tx transaction) error {
 		stored, err = db.updateTask(ctx, tx, seen, next)
 		return err
 	})
@@ -140,7 +140,7 @@ func (db *DB) Update(ctx context.Context, seen followup.Booking, next followup.T
 // It is recorded on any time line: it is what the database must not forget.
 func (db *DB) Finish(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (stored bool, err error) {
 	accepted := next.Status == followup.Executed
-	err = db.On(0).inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
+	err = db.On(0).inTenant(ctx, ref.TenantID, func(tx transaction) error {
 		tag, err := tx.Exec(ctx, finishSQL,
 			ref.TenantID, ref.BookingID, claimed.Revision, claimed.ClaimedAt, claimed.PlannedFor,
 			string(next.Status), string(next.Reason), nullTime(next.ExecutedAt), next.CallID, next.LastError,
@@ -157,7 +157,7 @@ func (db *DB) Finish(ctx context.Context, ref followup.Ref, claimed, next follow
 	return stored, nil
 }
 
-func (db *DB) queryBooking(ctx context.Context, tx pgx.Tx, sql string, ref followup.Ref) (*followup.Booking, time.Time, error) {
+func (db *DB) queryBooking(ctx context.Context, tx transaction, sql query, ref followup.Ref) (*followup.Booking, time.Time, error) {
 	var now time.Time
 	rows, err := tx.Query(ctx, sql, ref.TenantID, ref.BookingID)
 	if err != nil {
@@ -175,7 +175,7 @@ func (db *DB) queryBooking(ctx context.Context, tx pgx.Tx, sql string, ref follo
 	return &b, now, nil
 }
 
-func (db *DB) updateTask(ctx context.Context, tx pgx.Tx, seen followup.Booking, next followup.Task) (bool, error) {
+func (db *DB) updateTask(ctx context.Context, tx transaction, seen followup.Booking, next followup.Task) (bool, error) {
 	tag, err := tx.Exec(ctx, updateTaskSQL,
 		seen.TenantID, seen.BookingID,
 		string(next.Status), string(next.Reason), next.Name,

@@ -46,7 +46,7 @@ var ErrNoUser = errors.New("no lead of the tenant is assigned to a user")
 // of the owner of LAD's tables.
 func (db *DB) BookCanary(ctx context.Context, tenant uuid.UUID, user uuid.NullUUID, bookingType string, in time.Duration) (followup.Ref, error) {
 	ref := followup.Ref{TenantID: tenant}
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.inTenant(ctx, tenant, func(tx transaction) error {
 		if !user.Valid {
 			err := tx.QueryRow(ctx, canaryUserSQL, tenant).Scan(&user)
 			if errors.Is(err, pgx.ErrNoRows) {
@@ -74,7 +74,7 @@ func (db *DB) BookCanary(ctx context.Context, tenant uuid.UUID, user uuid.NullUU
 // CancelCanary cancels a booking of BookCanary as LAD would, and no other: the next
 // sweep takes its task away. The login must be that of the owner of LAD's tables.
 func (db *DB) CancelCanary(ctx context.Context, ref followup.Ref) error {
-	err := db.inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
+	err := db.inTenant(ctx, ref.TenantID, func(tx transaction) error {
 		tag, err := tx.Exec(ctx, cancelCanarySQL, ref.TenantID, ref.BookingID)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = errors.New("there is no such booking of a smoke test")

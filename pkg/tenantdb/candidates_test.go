@@ -309,7 +309,7 @@ func explain(t *testing.T, f *tenantdbtest.Fixture, c tenantdb.Concern) string {
 			"tenant": tenantdbtest.TenantA, "at": "-infinity", "id": uuid.Nil, "limit": 100, "kinds": r.Kinds(),
 			"since": r.ActiveSince, "since_roughly": r.ActiveSince.Add(-24 * time.Hour), "rule": followup.Times{}.Rule(), "horizon": now.Add(r.Horizon), "overdue": now.Add(-r.Grace), "lapsed": now.Add(-r.Lease),
 		}
-		return tx.QueryRow(t.Context(), "EXPLAIN (FORMAT JSON) "+tenantdb.ConcernSQL[c], args).Scan(&plan)
+		return tx.QueryRow(t.Context(), "EXPLAIN (FORMAT JSON) "+string(tenantdb.ConcernSQL[c]), args).Scan(&plan)
 	})
 	if err != nil {
 		t.Fatalf("explain %s: %v", c, err)

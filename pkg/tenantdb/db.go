@@ -136,17 +136,17 @@ const bindTenantSQL = `SELECT
 
 // inTenant runs fn in a transaction that sees one tenant. It commits if fn
 // returns nil and rolls back otherwise.
-func (db *DB) inTenant(ctx context.Context, tenant uuid.UUID, fn func(pgx.Tx) error) error {
+func (db *DB) inTenant(ctx context.Context, tenant uuid.UUID, fn func(transaction) error) error {
 	return db.inTenantWaiting(ctx, tenant, db.timeouts.lock, fn)
 }
 
 // inTenantWaiting is inTenant with another lock_timeout.
-func (db *DB) inTenantWaiting(ctx context.Context, tenant uuid.UUID, lockTimeout string, fn func(pgx.Tx) error) error {
+func (db *DB) inTenantWaiting(ctx context.Context, tenant uuid.UUID, lockTimeout string, fn func(transaction) error) error {
 	schema, err := db.tenants.schema(ctx, tenant)
 	if err != nil {
 		return err
 	}
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+	err = db.inTx(ctx, func(tx transaction) error {
 		// pg_catalog is searched first in any case; naming pg_temp last keeps a
 		// temporary table from standing in for a view.
 		path := pgx.Identifier{schema}.Sanitize() + ", pg_temp"
@@ -210,12 +210,13 @@ func (db *DB) onceOnSession(ctx context.Context, use func(*pgx.Conn) error) (spo
 }
 
 // inTx runs fn in a transaction, as onSession does: perhaps twice.
-func (db *DB) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
+func (db *DB) inTx(ctx context.Context, fn func(transaction) error) error {
 	return db.onSession(ctx, func(conn *pgx.Conn) error {
-		tx, err := conn.Begin(ctx)
+		begun, err := conn.Begin(ctx)
 		if err != nil {
 			return fmt.Errorf("begin: %w", err)
 		}
+		tx := transaction{begun}
 		defer func() {
 			// After a commit this does nothing. It must also happen when ctx has
 			// ended or fn panicked, or the next user would inherit the transaction.
@@ -235,7 +236,7 @@ func (db *DB) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
 // not: pgx 5.10.0 reports an answer that was lost as "conn closed", of which
 // SafeToRetry says that nothing was sent. So what it would prove is asked
 // before.
-func commit(ctx context.Context, tx pgx.Tx) error {
+func commit(ctx context.Context, tx transaction) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("not committed: %w", err)
 	}

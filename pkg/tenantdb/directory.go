@@ -46,7 +46,7 @@ const listSharedSQL = `SELECT tenant_id FROM followup_tenants ORDER BY tenant_id
 // tenant ids. The nil UUID binds the transaction to the schema and to nobody.
 func (s *shared) list(ctx context.Context) ([]uuid.UUID, error) {
 	var tenants []uuid.UUID
-	err := s.db.inTenant(ctx, uuid.Nil, func(tx pgx.Tx) error {
+	err := s.db.inTenant(ctx, uuid.Nil, func(tx transaction) error {
 		rows, err := tx.Query(ctx, listSharedSQL)
 		if err != nil {
 			return err
@@ -65,8 +65,8 @@ type registry struct {
 	db        *DB
 	ttl       time.Duration
 	timeout   time.Duration // bounds a question: no transaction's timeouts do here
-	lookupSQL string
-	listSQL   string
+	lookupSQL query
+	listSQL   query
 	now       func() time.Time // the process's clock, by which answers age
 
 	mu    sync.Mutex
@@ -84,8 +84,8 @@ func newRegistry(db *DB, relation pgx.Identifier, ttl, timeout time.Duration) *r
 	from := ` FROM ` + relation.Sanitize()
 	return &registry{
 		db: db, ttl: ttl, timeout: timeout, now: time.Now, cache: map[uuid.UUID]cached{},
-		lookupSQL: `SELECT schema_name::text` + from + ` WHERE tenant_id = $1`,
-		listSQL:   `SELECT tenant_id` + from + ` WHERE schema_name IS NOT NULL ORDER BY tenant_id`,
+		lookupSQL: query(`SELECT schema_name::text` + from + ` WHERE tenant_id = $1`),
+		listSQL:   query(`SELECT tenant_id` + from + ` WHERE schema_name IS NOT NULL ORDER BY tenant_id`),
 	}
 }
 
@@ -134,11 +134,11 @@ func (r *registry) list(ctx context.Context) (tenants []uuid.UUID, err error) {
 	return tenants, err
 }
 
-func (r *registry) ask(ctx context.Context, sql string, collect func(pgx.Rows) error, args ...any) error {
+func (r *registry) ask(ctx context.Context, sql query, collect func(pgx.Rows) error, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	return r.db.onSession(ctx, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, sql, args...)
+		rows, err := conn.Query(ctx, string(sql), args...)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 
 // Clock reads the database's clock.
 func (db *DB) Clock(ctx context.Context) (now time.Time, err error) {
-	err = db.inTx(ctx, func(tx pgx.Tx) error { return tx.QueryRow(ctx, clockSQL).Scan(&now) })
+	err = db.inTx(ctx, func(tx transaction) error { return tx.QueryRow(ctx, clockSQL).Scan(&now) })
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the database's clock: %w", err)
 	}
@@ -67,7 +67,7 @@ const durabilitySQL = `SELECT current_setting('synchronous_commit'), current_set
 
 // Durability reads it.
 func (db *DB) Durability(ctx context.Context) (d Durability, err error) {
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+	err = db.inTx(ctx, func(tx transaction) error {
 		return tx.QueryRow(ctx, durabilitySQL).Scan(&d.SynchronousCommit, &d.Fsync, &d.FullPageWrites)
 	})
 	if err != nil {
@@ -88,7 +88,7 @@ ORDER BY r.rolname <> session_user, r.rolname, what`
 // RoleExcess lists what the login may do to the server that it should not: one
 // phrase each, none if all is well.
 func (db *DB) RoleExcess(ctx context.Context) (excess []string, err error) {
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+	err = db.inTx(ctx, func(tx transaction) error {
 		rows, err := tx.Query(ctx, dangerousSQL)
 		if err != nil {
 			return err
@@ -167,7 +167,7 @@ func (db *DB) SchemaExcess(ctx context.Context, schema string, readable ...strin
 	if readable == nil {
 		readable = []string{}
 	}
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+	err = db.inTx(ctx, func(tx transaction) error {
 		rows, err := tx.Query(ctx, schemaExcessSQL, schema, views, taskColumns, readable)
 		if err != nil {
 			return err
@@ -191,7 +191,7 @@ const visibleSQL = `SELECT EXISTS (SELECT FROM followup_bookings), EXISTS (SELEC
 // nothing.
 func (db *DB) Leaks(ctx context.Context, schema string) (leaks []string, err error) {
 	for _, bound := range []bool{false, true} {
-		err = db.inTx(ctx, func(tx pgx.Tx) error {
+		err = db.inTx(ctx, func(tx transaction) error {
 			if err := bindSchema(ctx, tx, schema, db.timeouts); err != nil {
 				return err
 			}
@@ -221,7 +221,7 @@ func (db *DB) Leaks(ctx context.Context, schema string) (leaks []string, err err
 }
 
 // bindSchema binds the transaction to a schema and to no tenant, read-only.
-func bindSchema(ctx context.Context, tx pgx.Tx, schema string, t timeouts) error {
+func bindSchema(ctx context.Context, tx transaction, schema string, t timeouts) error {
 	if _, err := tx.Exec(ctx, `SET TRANSACTION READ ONLY`); err != nil {
 		return err
 	}
@@ -251,7 +251,7 @@ ORDER BY t.tgname`
 // LADTriggers lists the enabled triggers in a schema by which LAD's own
 // scheduler hears of new follow-ups. While that runs, two systems dial.
 func (db *DB) LADTriggers(ctx context.Context, schema string) (names []string, err error) {
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+	err = db.inTx(ctx, func(tx transaction) error {
 		rows, err := tx.Query(ctx, ladTriggerSQL, schema, ladTrigger, ladChannel)
 		if err != nil {
 			return err

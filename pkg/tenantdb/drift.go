@@ -45,7 +45,7 @@ func (db *DB) waiting(ctx context.Context, tenant uuid.UUID, rules followup.Rule
 	after := Cursor{at: pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}}
 	for {
 		n := 0
-		err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+		err := db.inTenant(ctx, tenant, func(tx transaction) error {
 			var checkedAt time.Time // which is never infinite
 			rows, err := tx.Query(ctx, waitingSQL, pgx.NamedArgs{
 				"tenant": tenant, "live": live, "kinds": rules.Kinds(), "since": rules.ActiveSince,
@@ -80,7 +80,7 @@ func (db *DB) Bookings(ctx context.Context, tenant uuid.UUID, ids []uuid.UUID) (
 	for len(ids) > 0 {
 		page := ids[:min(len(ids), waitingPage)]
 		ids = ids[len(page):]
-		err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+		err := db.inTenant(ctx, tenant, func(tx transaction) error {
 			rows, err := tx.Query(ctx, selectBookingsSQL, tenant, page)
 			if err != nil {
 				return err

@@ -50,7 +50,7 @@ WHERE tenant_id = $1 ORDER BY id LIMIT 1000`
 
 // Facts reads what Admit would be told about a booking, and takes no locks.
 func (db *DB) Facts(ctx context.Context, b followup.Booking, rules followup.Rules) (f followup.Facts, err error) {
-	err = db.inTenant(ctx, b.TenantID, func(tx pgx.Tx) error {
+	err = db.inTenant(ctx, b.TenantID, func(tx transaction) error {
 		var now time.Time
 		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
 			return fmt.Errorf("read clock: %w", err)
@@ -69,10 +69,10 @@ func (db *DB) Facts(ctx context.Context, b followup.Booking, rules followup.Rule
 
 // facts asks everything in one round trip, or in two under a limit: the locks come
 // first, since a statement sees what was committed before it began.
-func (db *DB) facts(ctx context.Context, tx pgx.Tx, b followup.Booking, rules followup.Rules, now time.Time, lock bool) (followup.Facts, time.Time, error) {
+func (db *DB) facts(ctx context.Context, tx transaction, b followup.Booking, rules followup.Rules, now time.Time, lock bool) (followup.Facts, time.Time, error) {
 	var f followup.Facts
 	at := db.clock(now)
-	batch := &pgx.Batch{}
+	batch := &batch{}
 	if lock {
 		batch.Queue(lockLeadSQL, b.TenantID.String(), b.LeadID.UUID.String())
 		if rules.Limit.Window() > 0 {
@@ -95,7 +95,7 @@ func (db *DB) facts(ctx context.Context, tx pgx.Tx, b followup.Booking, rules fo
 	if window := rules.Limit.Window(); window > 0 {
 		batch.Queue(selectPaceSQL, at.Add(-window), at).Query(func(rows pgx.Rows) error { return scanPace(rows, &f.Ledger) })
 	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+	if err := tx.SendBatch(ctx, &batch.Batch).Close(); err != nil {
 		return followup.Facts{}, now, fmt.Errorf("read lead, agents and calls: %w", err)
 	}
 	return f, now, nil

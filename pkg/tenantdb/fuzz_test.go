@@ -53,7 +53,7 @@ func FuzzRegistryName(f *testing.F) {
 			t.Fatalf("%q is %v", s, relation)
 		}
 		r := newRegistry(nil, relation, 1, 1)
-		for sql, end := range map[string]string{r.lookupSQL: " WHERE tenant_id = $1", r.listSQL: " WHERE schema_name IS NOT NULL ORDER BY tenant_id"} {
+		for sql, end := range map[string]string{string(r.lookupSQL): " WHERE tenant_id = $1", string(r.listSQL): " WHERE schema_name IS NOT NULL ORDER BY tenant_id"} {
 			_, from, _ := strings.Cut(sql, " FROM ")
 			schema, dot := identifier(from)
 			table, rest := identifier(strings.TrimPrefix(dot, "."))

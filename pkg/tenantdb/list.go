@@ -87,8 +87,8 @@ func (db *DB) List(ctx context.Context, tenant uuid.UUID, f Filter, rules follow
 		"claimed_from": f.ClaimedFrom, "claimed_before": f.ClaimedBefore,
 	}
 	var page []followup.Booking
-	err = db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, listSQL+conditions+listOrderSQL, args)
+	err = db.inTenant(ctx, tenant, func(tx transaction) error {
+		rows, err := tx.Query(ctx, query(listSQL+conditions+listOrderSQL), args)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ GROUP BY booking_source, timezone ORDER BY count(*) DESC, booking_source, timezo
 // come, however their times are read.
 func (db *DB) Readings(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Reading, error) {
 	var readings []Reading
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.inTenant(ctx, tenant, func(tx transaction) error {
 		var now time.Time
 		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
 			return fmt.Errorf("read clock: %w", err)
@@ -71,7 +71,7 @@ GROUP BY booking_kind ORDER BY count(*) DESC, booking_kind LIMIT 1000`
 // follow-ups, and all but spelt like one.
 func (db *DB) Lookalikes(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Lookalike, error) {
 	var types []Lookalike
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.inTenant(ctx, tenant, func(tx transaction) error {
 		var now time.Time
 		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
 			return fmt.Errorf("read clock: %w", err)

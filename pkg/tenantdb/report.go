@@ -80,7 +80,7 @@ ORDER BY 1 DESC, 2, 3`
 // tolerance after it was due. An unknown tenant has none.
 func (db *DB) Report(ctx context.Context, tenant uuid.UUID, rules followup.Rules, window, tolerance time.Duration) (Report, error) {
 	var report Report
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.inTenant(ctx, tenant, func(tx transaction) error {
 		var now time.Time
 		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
 			return fmt.Errorf("read clock: %w", err)

@@ -77,7 +77,7 @@ func pagesRead(t *testing.T, f *tenantdbtest.Fixture, c tenantdb.Concern) (pages
 			return err
 		}
 		r, now := rules(), time.Now()
-		return tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+tenantdb.ConcernSQL[c], pgx.NamedArgs{
+		return tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+string(tenantdb.ConcernSQL[c]), pgx.NamedArgs{
 			"tenant": tenantdbtest.TenantA, "at": "-infinity", "id": uuid.Nil, "limit": 100, "kinds": r.Kinds(),
 			"since": r.ActiveSince, "since_roughly": r.ActiveSince.Add(-24 * time.Hour), "rule": followup.Times{}.Rule(), "horizon": now.Add(r.Horizon), "overdue": now.Add(-r.Grace), "lapsed": now.Add(-r.Lease),
 		}).Scan(&text)

@@ -43,7 +43,7 @@ var Concerns = []Concern{LeaseOver, Due, Untimed, Overdue, Changed, Reread, NotL
 // its end, however old. Where since bounds wanted_at alone, so that the index
 // can skip what is older (Due, Withdrawn, Changed), armed rows that LAD has
 // moved to before it are left to their events.
-var concernSQL = map[Concern]string{
+var concernSQL = map[Concern]query{
 	// A task_status of NULL, which LAD's own form of migration 001 allows, is
 	// pending.
 	// Two questions: wanted_at is no use where created_at is ahead of the clock.
@@ -142,13 +142,13 @@ type Cursor struct {
 // tenants have nothing to do in most minutes, and should cost next to nothing.
 func (db *DB) Concerned(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Concern, error) {
 	var found []Concern
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.inTenant(ctx, tenant, func(tx transaction) error {
 		args, err := db.sweepArgs(ctx, tx, tenant, rules, Cursor{}, 1)
 		if err != nil {
 			return err
 		}
 		found = nil
-		questions := &pgx.Batch{}
+		questions := &batch{}
 		for _, c := range Concerns {
 			questions.Queue(concernSQL[c], args).Exec(func(rows pgconn.CommandTag) error {
 				if rows.RowsAffected() > 0 {
@@ -157,7 +157,7 @@ func (db *DB) Concerned(ctx context.Context, tenant uuid.UUID, rules followup.Ru
 				return nil
 			})
 		}
-		return tx.SendBatch(ctx, questions).Close()
+		return tx.SendBatch(ctx, &questions.Batch).Close()
 	})
 	if errors.Is(err, errUnknownTenant) {
 		return nil, nil
@@ -177,7 +177,7 @@ func (db *DB) Candidates(ctx context.Context, tenant uuid.UUID, c Concern, rules
 		return nil, after, fmt.Errorf("list candidates: no such concern %q", c)
 	}
 	var page []Cursor
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.inTenant(ctx, tenant, func(tx transaction) error {
 		args, err := db.sweepArgs(ctx, tx, tenant, rules, after, limit)
 		if err != nil {
 			return err
@@ -208,7 +208,7 @@ func (db *DB) Candidates(ctx context.Context, tenant uuid.UUID, c Concern, rules
 }
 
 // sweepArgs are what the concerns' statements ask with, at the database's time.
-func (db *DB) sweepArgs(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, rules followup.Rules, after Cursor, limit int) (pgx.NamedArgs, error) {
+func (db *DB) sweepArgs(ctx context.Context, tx transaction, tenant uuid.UUID, rules followup.Rules, after Cursor, limit int) (pgx.NamedArgs, error) {
 	var now time.Time
 	if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
 		return nil, fmt.Errorf("read clock: %w", err)

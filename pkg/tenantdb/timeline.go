@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // ErrTimeline says that the database is not on the time line that calls may be made on. It
@@ -22,7 +20,7 @@ const timelineSQL = `SELECT CASE WHEN pg_is_in_recovery() THEN '0' ELSE left(pg_
 
 // Timeline reads the database's time line; 0 during recovery.
 func (db *DB) Timeline(ctx context.Context) (timeline uint32, err error) {
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+	err = db.inTx(ctx, func(tx transaction) error {
 		timeline, err = readTimeline(ctx, tx)
 		return err
 	})
@@ -32,7 +30,7 @@ func (db *DB) Timeline(ctx context.Context) (timeline uint32, err error) {
 	return timeline, nil
 }
 
-func readTimeline(ctx context.Context, tx pgx.Tx) (uint32, error) {
+func readTimeline(ctx context.Context, tx transaction) (uint32, error) {
 	var digits string
 	if err := tx.QueryRow(ctx, timelineSQL).Scan(&digits); err != nil {
 		return 0, err
@@ -46,7 +44,7 @@ func readTimeline(ctx context.Context, tx pgx.Tx) (uint32, error) {
 
 // guard refuses a transaction on another time line than the one that is set. It is
 // asked in each: behind a pooler the server may be another one each time.
-func (db *DB) guard(ctx context.Context, tx pgx.Tx) error {
+func (db *DB) guard(ctx context.Context, tx transaction) error {
 	if db.timeline == 0 {
 		return nil
 	}

@@ -88,7 +88,7 @@ func (c costs) statements(t testing.TB) []asked {
 	}
 	r := rules()
 	for _, concern := range tenantdb.Concerns {
-		all = append(all, asked{"sweep, " + string(concern), tenantdb.ConcernSQL[concern], []any{pgx.NamedArgs{
+		all = append(all, asked{"sweep, " + string(concern), string(tenantdb.ConcernSQL[concern]), []any{pgx.NamedArgs{
 			"tenant": c.ref.TenantID, "at": "-infinity", "id": uuid.Nil, "limit": 100, "kinds": r.Kinds(), "since": r.ActiveSince,
 			"since_roughly": r.ActiveSince, "rule": 0,
 			"horizon": c.now.Add(r.Horizon), "overdue": c.now.Add(3 * time.Hour), "lapsed": c.now.Add(-r.Lease),

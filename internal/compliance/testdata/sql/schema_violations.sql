@@ -180,6 +180,3 @@ DO $$ BEGIN EXECUTE format('SELECT 1 FROM %I.registry', 'lad_dev'); END $$
 
 -- a quoted part of EXECUTE
 DO $$ BEGIN EXECUTE 'SELECT 1 FROM ' || quote_ident('lad_dev') || '.registry'; END $$
-
--- EXECUTE of concat_ws
-DO $$ BEGIN EXECUTE concat_ws('.', 'SELECT 1 FROM lad_dev', 'registry'); END $$

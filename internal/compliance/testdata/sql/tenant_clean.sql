@@ -40,29 +40,14 @@ SELECT b.id FROM followup_bookings b JOIN followup_leads l ON l.id = b.lead_id A
 -- a chain of three, against the order
 SELECT 1 FROM leads a JOIN lead_notes b ON a.tenant_id = b.tenant_id JOIN lead_bookings c ON b.tenant_id = c.tenant_id WHERE c.tenant_id = $1
 
--- a left join, the right side filtered by the left
-SELECT b.id FROM lead_bookings b LEFT JOIN leads l ON l.id = b.lead_id AND l.tenant_id = b.tenant_id WHERE b.tenant_id = $1
-
--- a right join
-SELECT b.id FROM leads l RIGHT JOIN lead_bookings b ON l.tenant_id = b.tenant_id WHERE b.tenant_id = $1
-
--- USING
-SELECT b.id FROM lead_bookings b JOIN leads l USING (tenant_id) WHERE tenant_id = $1
-
 -- a table of tenants that is filtered
 SELECT l.id FROM leads l JOIN tenants t ON t.tenant_id = l.tenant_id WHERE t.tenant_id = $1
-
--- VALUES of the tenant
-SELECT l.id FROM leads l JOIN (VALUES ($1::uuid)) AS me (tenant_id) ON me.tenant_id = l.tenant_id
 
 -- a bare filter beside a function
 SELECT b.id FROM lead_bookings b JOIN unnest($2::uuid[]) AS u (id) ON u.id = b.id WHERE tenant_id = $1
 
 -- a subquery that filters
 SELECT id FROM (SELECT id FROM leads WHERE tenant_id = $1) l
-
--- a subquery that hands the tenant on
-SELECT b.id FROM (SELECT * FROM leads WHERE tenant_id = $1) l JOIN lead_bookings b ON b.tenant_id = l.tenant_id
 
 -- a correlated subquery
 SELECT id, (SELECT n.content FROM lead_notes n WHERE n.lead_id = l.id AND n.tenant_id = l.tenant_id) FROM leads l WHERE l.tenant_id = $1
@@ -76,18 +61,6 @@ SELECT EXISTS (SELECT FROM lead_bookings WHERE id = $1 AND tenant_id = $2)
 -- a CTE
 WITH mine AS (SELECT id FROM leads WHERE tenant_id = $1) SELECT id FROM mine
 
--- a CTE that is named like a relation
-WITH leads AS (SELECT 1 AS id) SELECT id FROM leads
-
--- a CTE that hands the tenant on
-WITH due (booking, tenant_id) AS (SELECT id, tenant_id FROM lead_bookings WHERE tenant_id = $1 FOR UPDATE SKIP LOCKED)
-UPDATE lead_bookings b SET status = 'x' FROM due WHERE b.id = due.booking AND b.tenant_id = due.tenant_id
-
--- a UNION that hands the tenant on
-SELECT l.id FROM leads l JOIN (
-    SELECT tenant_id FROM lead_bookings WHERE tenant_id = $1
-    UNION ALL SELECT tenant_id FROM lead_notes WHERE tenant_id = $1) b ON b.tenant_id = l.tenant_id
-
 -- locking of an alias
 SELECT b.id FROM lead_bookings b WHERE b.tenant_id = $1 FOR NO KEY UPDATE OF b
 
@@ -97,10 +70,6 @@ UPDATE followup_bookings SET task_status = $3 WHERE tenant_id = $1 AND id = $2
 -- UPDATE … FROM
 UPDATE lead_bookings b SET notes = l.phone FROM leads l WHERE l.tenant_id = b.tenant_id AND b.tenant_id = $1
 
--- UPDATE inside a CTE, whose rows are used
-WITH moved AS (UPDATE lead_bookings SET status = 'x' WHERE tenant_id = $1 RETURNING lead_id, tenant_id)
-SELECT l.id FROM leads l JOIN moved ON moved.lead_id = l.id AND moved.tenant_id = l.tenant_id
-
 -- DELETE
 DELETE FROM lead_notes WHERE tenant_id = $1
 
@@ -109,18 +78,6 @@ DELETE FROM lead_notes n USING leads l WHERE l.id = n.lead_id AND l.tenant_id = 
 
 -- INSERT
 INSERT INTO leads (id, tenant_id, phone) VALUES ($1, $2, $3), ($4, $2, $5)
-
--- INSERT … SELECT
-INSERT INTO lead_notes (lead_id, tenant_id) SELECT id, tenant_id FROM leads WHERE tenant_id = $1
-
--- INSERT … SELECT of a parameter
-INSERT INTO lead_notes (lead_id, tenant_id) SELECT u, $1 FROM unnest($2::uuid[]) AS u
-
--- INSERT that overwrites its own tenant's row
-INSERT INTO lead_bookings (tenant_id, idempotency_key) VALUES ($1, $2) ON CONFLICT (tenant_id, idempotency_key) DO UPDATE SET status = 'x'
-
--- INSERT that overwrites a row of the same tenant only
-INSERT INTO leads AS l (id, tenant_id) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET phone = $3 WHERE l.tenant_id = excluded.tenant_id
 
 -- INSERT that gives way
 INSERT INTO leads (id, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING

@@ -5,6 +5,6 @@ import "testing"
 
 func main() {
 	if testing.Testing() {
-		println("DELETE FROM leads WHERE id = 1") // want #0 #2
+		println("DELETE FROM leads WHERE id = 1") // want #2
 	}
 }

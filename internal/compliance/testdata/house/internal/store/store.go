@@ -10,4 +10,4 @@ import (
 )
 
 // All asks past the repository layer.
-func All(ctx context.Context, conn *pgx.Conn) error { return conn.Exec(ctx, text.Outside) }
+func All(ctx context.Context, conn *pgx.Conn) error { return conn.Exec(ctx, text.Outside) } // want #2

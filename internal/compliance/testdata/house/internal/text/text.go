@@ -2,10 +2,10 @@
 package text
 
 // Outside breaks the house's rule and LAD's.
-const Outside = `SELECT id FROM leads WHERE id = $1` // want #0 #2
+const Outside = `SELECT id FROM leads WHERE id = $1` // want #2
 
 // Filtered breaks the house's only.
-const Filtered = `SELECT id FROM leads WHERE tenant_id = $1` // want #0
+const Filtered = `SELECT id FROM leads WHERE tenant_id = $1` // want #2
 
 // English is no SQL, though it parses.
 const English = "begin work"

@@ -14,17 +14,26 @@ const (
 	quoted   = `TABLE"leads"`            // want #2
 )
 
+// connection takes no other SQL than a query.
+type connection struct{ *pgx.Conn }
+
+func (c connection) Exec(ctx context.Context, sql query, args ...any) error {
+	_ = c.Conn.Exec(ctx, "SELECT 1")      // want #2: but it is the driver's
+	_ = c.Conn.Exec(ctx, string(sql)+";") // want #2
+	return c.Conn.Exec(ctx, string(sql), args...)
+}
+
 //go:embed queries.sql
 var queries string
 
 // Judged where they stand, and not again where they are run.
-func unspacedRuns(ctx context.Context, conn *pgx.Conn) {
+func unspacedRuns(ctx context.Context, conn connection) {
 	_ = conn.Exec(ctx, unspaced)
 	_ = conn.Exec(ctx, quoted)
 }
 
 // Schemas that no statement's text names.
-func schemas(ctx context.Context, conn *pgx.Conn, given string) {
+func schemas(ctx context.Context, conn connection, given string) {
 	schema := "lad_dev"
 	_ = pgx.Identifier{"lad_dev", "registry"}.Sanitize() // want #1
 	_ = pgx.Identifier{schema}.Sanitize()                // want #1
@@ -48,6 +57,6 @@ func schemas(ctx context.Context, conn *pgx.Conn, given string) {
 	_ = conn.Exec(ctx, queries)                                               // want #2
 	_ = conn.Exec(ctx, fmt.Sprintf(`TABLE %s.leads`, "lad_dev"))              // want #2
 	_ = conn.CopyFrom(ctx, pgx.Identifier{"leads"}, []string{"id"})           // want #2
-	_ = conn.Exec(ctx, `DELETE FROM "`+schema+`".leads WHERE tenant_id = $1`) // want #1
+	_ = conn.Exec(ctx, `DELETE FROM "`+schema+`".leads WHERE tenant_id = $1`) // want #2
 	schemas(ctx, conn, fmt.Sprint("x"))
 }

@@ -3,9 +3,12 @@ package tenantdb
 
 import "context"
 
+// query is SQL.
+type query string
+
 // Tx is a driver.
 type Tx interface {
-	Exec(ctx context.Context, sql string, args ...any) error
+	Exec(ctx context.Context, sql query, args ...any) error
 }
 
 const cancelSQL = `UPDATE followup_bookings SET task_status = 'cancelled' WHERE tenant_id = $1 AND id = $2`
