@@ -10,7 +10,7 @@ import (
 
 // serverSchemas are PostgreSQL's own, which hard-code nothing, and what stands in
 // the place of a schema without being one.
-var serverSchemas = []string{"", "pg_catalog", "information_schema", "pg_temp", "default", "excluded", "new", "old", gap}
+var serverSchemas = []string{"", "pg_catalog", "information_schema", "pg_temp", "default", "excluded", "new", "old"}
 
 const (
 	name      = `(?:(?:U&)?"[^"]+"|[\pL_][\pL\d_$]*)`

@@ -22,6 +22,16 @@ func TestEveryDisguiseOfAMissingFilterIsSeenThrough(t *testing.T) {
 	}
 }
 
+// EXECUTE is refused with less ado: under either heading.
+func TestExecuteIsLookedAt(t *testing.T) {
+	t.Parallel()
+	for name, sql := range cases(t, "execute_violations.sql") {
+		if judge(t, sql).Ready() {
+			t.Errorf("%s: nothing was found in\n%s", name, sql)
+		}
+	}
+}
+
 // What the check does not follow it refuses, though it is right.
 func TestWhatIsNotFollowedIsRefused(t *testing.T) {
 	t.Parallel()

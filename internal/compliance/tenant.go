@@ -135,15 +135,8 @@ func equalities(conditions []any) (all [][2]any) {
 		if str(n, "BoolExpr.boolop") == "AND_EXPR" {
 			all = append(all, equalities(list(n, "BoolExpr.args"))...)
 		}
-		if str(n, "A_Expr.kind") != "AEXPR_OP" || last(n, "A_Expr.name") != "=" {
-			continue
-		}
-		left, right := []any{get(n, "A_Expr.lexpr")}, []any{get(n, "A_Expr.rexpr")}
-		if l, r := list(left[0], "RowExpr.args"), list(right[0], "RowExpr.args"); len(l) > 0 && len(l) == len(r) {
-			left, right = l, r
-		}
-		for i := range left {
-			all = append(all, [2]any{left[i], right[i]}, [2]any{right[i], left[i]})
+		if left, right := get(n, "A_Expr.lexpr"), get(n, "A_Expr.rexpr"); str(n, "A_Expr.kind") == "AEXPR_OP" && last(n, "A_Expr.name") == "=" {
+			all = append(all, [2]any{left, right}, [2]any{right, left})
 		}
 	}
 	return all

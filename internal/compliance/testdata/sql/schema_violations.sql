@@ -124,15 +124,6 @@ CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM lad_dev.registry'
 -- in a block
 DO $$ BEGIN PERFORM 1 FROM lad_dev.registry; END $$
 
--- in EXECUTE
-DO $$ BEGIN EXECUTE 'ALTER TABLE lad_dev.registry ADD COLUMN x int'; END $$
-
--- in EXECUTE of a format
-DO $$ DECLARE x text; BEGIN EXECUTE format('ALTER TABLE lad_dev.registry ADD COLUMN %I int', x); END $$
-
--- in EXECUTE of parts
-DO $$ DECLARE x text; BEGIN EXECUTE 'SET search_path = lad_' || 'dev'; END $$
-
 -- the second of two statements
 SELECT 1; SELECT 1 FROM lad_dev.registry
 
@@ -174,9 +165,3 @@ SELECT 1 FROM pg_namespace WHERE nspname LIKE 'lad\_%'
 
 -- a comparison with a set
 SELECT 1 FROM pg_namespace WHERE nspname = ANY (ARRAY['lad_dev'])
-
--- an argument of EXECUTE's format
-DO $$ BEGIN EXECUTE format('SELECT 1 FROM %I.registry', 'lad_dev'); END $$
-
--- a quoted part of EXECUTE
-DO $$ BEGIN EXECUTE 'SELECT 1 FROM ' || quote_ident('lad_dev') || '.registry'; END $$

@@ -28,9 +28,6 @@ SELECT id FROM leads WHERE tenant_id::text = $1
 -- the setting
 SELECT id FROM leads WHERE tenant_id = NULLIF(current_setting('app.tenant_id', true), '')::uuid
 
--- a pair
-SELECT id FROM leads WHERE (tenant_id, id) = ($1, $2)
-
 -- a join, each filtered
 SELECT b.id FROM followup_bookings b JOIN followup_leads l ON l.id = b.lead_id AND l.tenant_id = $1 WHERE b.tenant_id = $1
 
@@ -114,9 +111,6 @@ CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE leads SE
 DO $$ DECLARE r record; BEGIN
     FOR r IN SELECT attname FROM pg_attribute LOOP EXECUTE format('ALTER TABLE leads DROP COLUMN %I', r.attname); END LOOP;
 END $$
-
--- EXECUTE of a filter
-DO $$ BEGIN EXECUTE 'DELETE FROM leads WHERE tenant_id = $1' USING 1; END $$
 
 -- EXECUTE of a definition that has gaps
 DO $$ DECLARE x text; BEGIN EXECUTE format('ALTER TABLE leads ADD CONSTRAINT %I %s NOT VALID', x, x); END $$

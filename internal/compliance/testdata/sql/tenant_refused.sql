@@ -40,3 +40,9 @@ WITH leads AS (SELECT 1 AS id) SELECT id FROM leads
 SELECT l.id FROM leads l JOIN (
     SELECT tenant_id FROM lead_bookings WHERE tenant_id = $1
     UNION ALL SELECT tenant_id FROM lead_notes WHERE tenant_id = $1) b ON b.tenant_id = l.tenant_id
+
+-- EXECUTE of a filter
+DO $$ BEGIN EXECUTE 'DELETE FROM leads WHERE tenant_id = $1' USING 1; END $$
+
+-- a pair
+SELECT id FROM leads WHERE (tenant_id, id) = ($1, $2)

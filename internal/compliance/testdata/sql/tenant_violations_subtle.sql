@@ -54,6 +54,3 @@ CREATE INDEX i ON leads (phone); UPDATE leads SET phone = NULL
 
 -- a trigger's function without a filter
 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE leads SET phone = NULL WHERE id = NEW.lead_id; RETURN NEW; END $$
-
--- EXECUTE of concat_ws
-DO $$ BEGIN EXECUTE concat_ws('.', 'SELECT 1 FROM lad_dev', 'registry'); END $$

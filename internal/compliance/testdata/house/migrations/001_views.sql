@@ -17,6 +17,6 @@ BEGIN
         DELETE FROM lead_notes; -- want #2
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO followup_app', current_schema());
-    EXECUTE 'ALTER TABLE lad_dev.notes ADD COLUMN content text'; -- want #1
+    EXECUTE 'ALTER TABLE lad_dev.notes ADD COLUMN content text'; -- want #2
 END
 $followup$;
