@@ -52,7 +52,11 @@ func (c *checker) packages(ctx context.Context) error {
 			g.say(TenantFilter, e.Pos, "does not compile: "+e.Msg)
 		}
 		for _, file := range p.Syntax {
-			ast.Inspect(file, g.visit)
+			ast.Inspect(file, g.remember)
+		}
+		delete(g.values, nil) // what was declared before
+		for e := range p.TypesInfo.Types {
+			g.judge(e)
 		}
 		for id, used := range p.TypesInfo.Uses {
 			g.use(id, used)
@@ -81,34 +85,36 @@ func (g *code) isQuery(e ast.Expr) bool {
 	return ok && named.Obj().Name() == "query"
 }
 
-// visit judges a node, and says whether what is below it remains to be judged.
-func (g *code) visit(n ast.Node) bool {
-	e, _ := n.(ast.Expr)
-	text, isConstant := g.text(e)
-	switch n := n.(type) {
-	case *ast.AssignStmt:
-		for i, left := range n.Lhs {
-			g.assign(n.Tok, left, n.Rhs[min(i, len(n.Rhs)-1)])
+// remember notes what variables begin as.
+func (g *code) remember(n ast.Node) bool {
+	if assign, ok := n.(*ast.AssignStmt); ok && assign.Tok == token.DEFINE && len(assign.Lhs) == len(assign.Rhs) {
+		for i, left := range assign.Lhs {
+			g.values[g.TypesInfo.Defs[left.(*ast.Ident)]], _ = g.text(assign.Rhs[i])
 		}
-	case *ast.KeyValueExpr:
-		g.assign(token.ASSIGN, n.Key, n.Value)
+	}
+	return true
+}
+
+// judge judges an expression. A constant is judged where it stands, not where it is
+// named.
+func (g *code) judge(e ast.Expr) {
+	text, isConstant := g.text(e)
+	switch n := e.(type) {
+	case *ast.BasicLit:
+		g.constant(e, text)
 	case *ast.CompositeLit:
 		if strings.HasSuffix(g.TypesInfo.TypeOf(n).String(), "pgx/v5.Identifier") {
 			g.schema(n.Elts[0])
 		}
-	case *ast.Ident, *ast.SelectorExpr: // a constant is judged where it is declared
-		return true
 	case *ast.BinaryExpr, *ast.SliceExpr:
-		g.made(e, g.isQuery(e) && !isConstant)
+		if g.made(e, g.isQuery(e) && !isConstant); isConstant {
+			g.constant(e, text)
+		}
 	case *ast.UnaryExpr: // whoever has the address may write
 		g.made(e, n.Op == token.AND && g.isQuery(n.X))
 	case *ast.CallExpr:
 		g.call(n, isConstant)
 	}
-	if isConstant {
-		g.constant(e, text)
-	}
-	return !isConstant
 }
 
 // made reports SQL that is made at run time, if it is that.
@@ -120,27 +126,11 @@ func (g *code) made(e ast.Expr, isSQL bool) {
 	}
 }
 
-// assign looks at what is set, or is an element under a key.
-func (g *code) assign(how token.Token, left, right ast.Expr) {
-	switch left := left.(type) {
-	case *ast.IndexExpr:
-		g.assign(how, left.Index, right)
-	case *ast.Ident:
-		if variable := g.TypesInfo.Defs[left]; variable != nil {
-			g.values[variable], _ = g.text(right)
-		}
-		g.made(right, how == token.ADD_ASSIGN && g.isQuery(left))
-	}
-	if name, _ := g.text(left); strings.EqualFold(name, "search_path") {
-		g.schema(right)
-	}
-}
-
 // schema reports a schema that is written down in no statement, but as an argument,
 // an identifier or a setting.
 func (g *code) schema(e ast.Expr) {
 	text, _ := g.text(e)
-	for name := range strings.SplitSeq(pathSetting.ReplaceAllString(text, "$1"), ",") {
+	for name := range strings.SplitSeq(text, ",") {
 		name, _, _ = strings.Cut(name, ".") // what may follow is the schema's
 		if name = strings.Trim(name, ` "`); !slices.Contains(slices.Concat(serverSchemas, g.rules.TenantRelations), name) {
 			g.say(SchemaNames, e.Pos(), "the schema "+name+" is named")
@@ -150,7 +140,7 @@ func (g *code) schema(e ast.Expr) {
 
 var (
 	noSQL       = regexp.MustCompile(`^[\w.:/=@%+-]*$|^(?i)\s*(begin|start|commit|end|abort|rollback|show|listen|notify|fetch|close|load|checkpoint|execute)\b`) // a word, or English
-	pathSetting = regexp.MustCompile(`(?i)^[^ ]*search_path(?:=|%3D)("?[\pL_][^\s&]*).*`)
+	pathSetting = regexp.MustCompile(`(?i)^[^ ]*search_path(=|%3D|$)`)
 	stream      = regexp.MustCompile(`^/dev/(stdout|stderr|tty|console|fd/\d+|pts/\d+)$|^/proc/[^/]+/fd/\d+$`)
 	prints      = regexp.MustCompile(`^(universe\.print(ln)?|fmt\.Print\w*|log\.\w+|os\.(Stdout|Stderr|NewFile)|(syscall|golang.org/x/sys/unix)\.(Stdout|Stderr|Write)|` +
 		`runtime/debug\.(PrintStack|SetCrashOutput)|flag\.(PrintDefaults|Usage)|google.golang.org/grpc/grpclog\.\w+|` +
@@ -163,8 +153,8 @@ func (g *code) constant(e ast.Expr, text string) {
 	if stream.MatchString(text) {
 		g.prints(e.Pos(), text)
 	}
-	if pathSetting.MatchString(text) {
-		g.schema(e)
+	if pathSetting.MatchString(text) { // it is set in SQL, for a transaction
+		g.say(SchemaNames, e.Pos(), "the connection's search_path is set")
 	}
 	at := g.Fset.PositionFor(e.Pos(), false)
 	if noSQL.MatchString(text) && !g.isQuery(e) {

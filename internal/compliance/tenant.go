@@ -52,9 +52,9 @@ func (s *statement) report(at int, text string) {
 
 // judge judges the queries below n. scope has the relations around them by name, and
 // whether their tenant_id is the caller's.
-func (s *statement) judge(n any, scope map[string]bool) {
+func (s *statement) judge(n any, scope map[string]bool) { // what has an op is a SELECT, or harmless
 	walk(n, 0, func(key string, below any, _ int) bool {
-		query := get(below, "op") != nil && key != "SQLValueFunction" || slices.Contains([]string{"InsertStmt", "UpdateStmt", "DeleteStmt"}, key)
+		query := get(below, "op") != nil || slices.Contains([]string{"InsertStmt", "UpdateStmt", "DeleteStmt"}, key)
 		if query {
 			s.query(strings.TrimSuffix(key, "Stmt"), below, scope)
 		}

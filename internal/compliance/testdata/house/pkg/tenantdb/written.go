@@ -52,7 +52,7 @@ func schemas(ctx context.Context, conn connection, given string) {
 	conn.Config.RuntimeParams["search_path"] = "lad_dev"                      // want #1
 	conn.Config.RuntimeParams = map[string]string{"search_path": "a, public"} // want #1
 	_ = fmt.Sprint("postgres://host/lad?sslmode=require&search_path=lad_dev") // want #1
-	conn.Config.RuntimeParams["search_path"] = given
+	conn.Config.RuntimeParams["search_path"] = given                          // want #1: nor is any other
 
 	_ = conn.Exec(ctx, queries)                                               // want #2
 	_ = conn.Exec(ctx, fmt.Sprintf(`TABLE %s.leads`, "lad_dev"))              // want #2
