@@ -139,7 +139,8 @@ func (g *code) schema(e ast.Expr) {
 }
 
 var (
-	noSQL       = regexp.MustCompile(`^[\w.:/=@%+-]*$|^(?i)\s*(begin|start|commit|end|abort|rollback|show|listen|notify|fetch|close|load|checkpoint|execute)\b`) // a word, or English
+	oneWord     = regexp.MustCompile(`^[\w.:/=@%+-]*$`) // is no statement
+	english     = regexp.MustCompile(`^(?i)\s*(begin|start|commit|end|abort|rollback|show|listen|notify|fetch|close|load|checkpoint|execute)\b[^;]*$`)
 	pathSetting = regexp.MustCompile(`(?i)^[^ ]*search_path(=|%3D|$)`)
 	stream      = regexp.MustCompile(`^/dev/(stdout|stderr|tty|console|fd/\d+|pts/\d+)$|^/proc/[^/]+/fd/\d+$`)
 	prints      = regexp.MustCompile(`^(universe\.print(ln)?|fmt\.Print\w*|log\.\w+|os\.(Stdout|Stderr|NewFile)|(syscall|golang.org/x/sys/unix)\.(Stdout|Stderr|Write)|` +
@@ -157,14 +158,14 @@ func (g *code) constant(e ast.Expr, text string) {
 		g.say(SchemaNames, e.Pos(), "the connection's search_path is set")
 	}
 	at := g.Fset.PositionFor(e.Pos(), false)
-	if noSQL.MatchString(text) && !g.isQuery(e) {
+	if oneWord.MatchString(text) {
 		return
 	}
 	statements, err := g.sql(source{file: g.rel(at.Filename), dir: g.dir}.within(text, at.Line))
 	if err != nil && g.isQuery(e) {
 		g.say(TenantFilter, e.Pos(), "SQL that does not parse cannot be checked: "+err.Error())
 	}
-	if len(statements) > 0 && !slices.Contains(repositoryLayer, g.dir) {
+	if len(statements) > 0 && !english.MatchString(text) && !slices.Contains(repositoryLayer, g.dir) {
 		g.say(TenantFilter, e.Pos(), "SQL stands in pkg/tenantdb and migrations, and nowhere else: "+shorten(text))
 	}
 }

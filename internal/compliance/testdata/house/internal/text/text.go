@@ -12,3 +12,6 @@ const English = "begin work"
 
 // Task is neither.
 const Task = "execute task"
+
+// Hidden begins like English.
+const Hidden = "begin; DELETE FROM leads" // want #2

@@ -65,6 +65,7 @@ func constants(ctx context.Context, tx Tx) {
 	_ = tx.Exec(ctx, perStatus["a"], inside.sql)
 	_ = tx.Exec(ctx, "UPDATE leads SET phone = @phone WHERE tenant_id = @tenant")
 	_ = tx.Exec(ctx, "SELCT 1 FROM leads WHERE tenant_id = $1") // want #2
+	_ = tx.Exec(ctx, query("SELCT 1"))                          // want #2
 	const local = `DELETE FROM leads`                           // want #2
 	_ = tx.Exec(ctx, local)
 	_, _, _, _ = list, bytes, typed, literal
