@@ -22,9 +22,10 @@ import (
 type code struct {
 	*packages.Package
 	*checker
-	dir    string
-	passed map[*ast.Ident]bool     // what the call around it makes harmless
-	values map[types.Object]string // of variables that begin as a constant
+	dir     string
+	command bool                    // it may print
+	passed  map[*ast.Ident]bool     // what the call around it makes harmless
+	values  map[types.Object]string // of variables that begin as a constant
 }
 
 // packages judges the Go code of the product: not tests, nor what only they may
@@ -47,7 +48,8 @@ func (c *checker) packages(ctx context.Context) error {
 		if len(p.Errors) > 0 && len(p.TypeErrors) == 0 {
 			return p.Errors[0]
 		}
-		g := &code{p, c, c.rel(filepath.Dir(p.GoFiles[0])), map[*ast.Ident]bool{}, map[types.Object]string{}}
+		dir := c.rel(filepath.Dir(p.GoFiles[0]))
+		g := &code{p, c, dir, strings.HasPrefix(dir, "cmd/"), map[*ast.Ident]bool{}, map[types.Object]string{}}
 		for _, e := range p.TypeErrors { // as is SQL that is made at run time
 			g.say(TenantFilter, e.Pos, "does not compile: "+e.Msg)
 		}
@@ -151,8 +153,8 @@ var (
 
 // constant judges a constant that may be SQL, or name a schema or a stream.
 func (g *code) constant(e ast.Expr, text string) {
-	if stream.MatchString(text) {
-		g.prints(e.Pos(), text)
+	if stream.MatchString(text) && !g.command {
+		g.say(Printing, e.Pos(), text+" goes past the log")
 	}
 	if pathSetting.MatchString(text) { // it is set in SQL, for a transaction
 		g.say(SchemaNames, e.Pos(), "the connection's search_path is set")
@@ -170,13 +172,6 @@ func (g *code) constant(e ast.Expr, text string) {
 	}
 }
 
-// prints reports what goes past the log. A command may.
-func (g *code) prints(at token.Pos, what string) {
-	if !strings.HasPrefix(g.dir, "cmd/") {
-		g.say(Printing, at, what+" goes past the log")
-	}
-}
-
 // use reports what prints, and methods that take SQL as a plain string.
 func (g *code) use(id *ast.Ident, used types.Object) {
 	scope := "universe"
@@ -188,8 +183,8 @@ func (g *code) use(id *ast.Ident, used types.Object) {
 	case g.passed[id]:
 	case isMethod && driver.MatchString(id.Name) && (id.Name == "CopyFrom" || strings.Contains(method.Signature().Params().String(), " string")):
 		g.say(TenantFilter, id.Pos(), id.Name+" takes any text, which cannot be checked: pass a query")
-	case !isMethod && prints.MatchString(scope+"."+used.Name()): // an injected logger's method is fine
-		g.prints(id.Pos(), scope+"."+used.Name())
+	case !isMethod && !g.command && prints.MatchString(scope+"."+used.Name()): // an injected logger's method is fine
+		g.say(Printing, id.Pos(), scope+"."+used.Name()+" goes past the log")
 	}
 }
 
@@ -207,23 +202,14 @@ func (g *code) call(n *ast.CallExpr, isConstant bool) {
 			}
 		}
 		if text, ok := g.text(arg); ok && g.isQuery(arg) {
-			g.arguments(schemas(words(positional(text))), n.Args[i+1:])
-		}
-	}
-}
-
-// arguments looks at those that stand for schemas: a parameter's, or any that has a
-// name.
-func (g *code) arguments(parameters []string, args []ast.Expr) {
-	for _, parameter := range parameters {
-		number, err := strconv.Atoi(strings.TrimPrefix(parameter, "$"))
-		for i, arg := range args {
-			if err == nil && number == i+1 {
-				g.schema(arg)
-			}
-			if named, ok := arg.(*ast.CompositeLit); ok && err == nil {
-				for _, e := range named.Elts {
-					g.schema(e.(*ast.KeyValueExpr).Value)
+			parameters := schemas(words(positional(text)))
+			for number, value := range n.Args[i+1:] { // a schema's parameter, or any that has a name
+				named, ok := value.(*ast.CompositeLit)
+				if slices.Contains(parameters, "$"+strconv.Itoa(number+1)) {
+					g.schema(value)
+				}
+				for i := 0; ok && len(parameters) > 0 && i < len(named.Elts); i++ {
+					g.schema(named.Elts[i].(*ast.KeyValueExpr).Value)
 				}
 			}
 		}

@@ -39,16 +39,14 @@ var (
 )
 
 // words are a statement's tokens.
-func words(text string) string {
-	var all []string
-	if scan, err := pgquery.Scan(text); err == nil {
-		for _, t := range scan.GetTokens() {
-			if word := text[t.GetStart():t.GetEnd()]; !noWord.MatchString(word) {
-				all = append(all, word)
-			}
+func words(text string) (words string) {
+	scan, _ := pgquery.Scan(text)
+	for _, t := range scan.GetTokens() {
+		if word := text[t.GetStart():t.GetEnd()]; !noWord.MatchString(word) {
+			words += word + " "
 		}
 	}
-	return strings.Join(all, " ")
+	return words
 }
 
 // schemas are the schemas, or parameters for one, that words name.

@@ -28,11 +28,12 @@ func list(n any, path string) []any { l, _ := get(n, path).([]any); return l }
 func num(n any, path string) int    { i, _ := get(n, path).(float64); return int(i) }
 
 // names are the parts of a qualified name, or one that is empty.
-func names(n any, path string) (all []string) {
-	for _, part := range list(n, path) {
-		all = append(all, str(part, "String.sval"))
+func names(n any, path string) []string {
+	all := make([]string, max(1, len(list(n, path))))
+	for i, part := range list(n, path) {
+		all[i] = str(part, "String.sval")
 	}
-	return append(all, make([]string, max(0, 1-len(all)))...)
+	return all
 }
 
 // last is the name proper of a qualified one.
@@ -85,13 +86,12 @@ func positional(text string) string {
 	return argument.ReplaceAllStringFunc(text, func(name string) string { return fmt.Sprintf("%-*s", len(name), "$1") })
 }
 
-func parse(text string) ([]any, error) {
+func parse(text string) (statements []any, err error) {
 	parsed, err := pgquery.ParseToJSON(text)
-	if err != nil {
-		return nil, err
-	}
 	var root any
-	err = json.Unmarshal([]byte(parsed), &root)
+	if err == nil {
+		err = json.Unmarshal([]byte(parsed), &root)
+	}
 	return list(root, "stmts"), err
 }
 

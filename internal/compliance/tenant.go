@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// statement is the judging of one statement's tenant filters.
-type statement struct {
-	*checker
-	src          source
-	at           int
-	view, exempt bool
-	seen         map[int]bool // the relations that were judged, by location
+// tenants is the judging of one statement's tenant filters.
+type tenants struct {
+	source
+	relations []string     // that hold rows of many tenants
+	setting   string       // names the caller's tenant
+	view      bool         // where only the setting will do
+	seen      map[int]bool // the relations that were judged, by location
+	report    func(at int, text string)
 }
 
 // definition is a statement that names relations and touches no rows.
@@ -23,40 +24,32 @@ var definition = regexp.MustCompile(`^(Create(Trig|Policy|Stats)?|Alter\w+|Index
 // tenants reports what a statement does to tenant relations without a filter on
 // their tenant_id, or in a way that is not understood.
 func (c *checker) tenants(src source, at int, text string, stmt any) {
-	s := &statement{checker: c, src: src, at: at, exempt: c.excused(src.dir, text), seen: map[int]bool{}}
-	if view := get(stmt, "ViewStmt.view"); view != nil {
-		s.view, s.seen[num(view, "location")] = true, true
-	}
-	s.judge(stmt, map[string]bool{})
+	exempt, view := c.excused(src.dir, text), get(stmt, "ViewStmt.view")
+	t := &tenants{src, c.rules.TenantRelations, c.rules.Setting, view != nil, map[int]bool{num(view, "location"): view != nil}, func(relation int, text string) {
+		if !exempt {
+			c.found(TenantFilter, src, max(relation, at), text)
+		}
+	}}
+	t.judge(stmt, map[string]bool{})
 	walk(stmt, at, func(key string, n any, at int) bool {
-		if table := s.tenantTable(n); table != "" && !s.seen[num(n, "location")] {
-			s.report(at, "reaches "+table+" in a way that cannot be checked")
+		if t.holds(n) && !t.seen[num(n, "location")] {
+			t.report(at, "reaches "+nameOf(n)+" in a way that cannot be checked")
 		}
 		return !definition.MatchString(key) && key != "lockedRels" // aliases of what is judged
 	})
 }
 
-// tenantTable is the tenant relation that n names, or "".
-func (c *checker) tenantTable(n any) string {
-	if table := str(n, "relname"); slices.Contains(c.rules.TenantRelations, table) {
-		return table
-	}
-	return ""
-}
-
-func (s *statement) report(at int, text string) {
-	if !s.exempt {
-		s.found(TenantFilter, s.src, max(at, s.at), text)
-	}
+func (t *tenants) holds(relation any) bool {
+	return slices.Contains(t.relations, str(relation, "relname"))
 }
 
 // judge judges the queries below n. scope has the relations around them by name, and
 // whether their tenant_id is the caller's.
-func (s *statement) judge(n any, scope map[string]bool) { // what has an op is a SELECT, or harmless
+func (t *tenants) judge(n any, scope map[string]bool) {
 	walk(n, 0, func(key string, below any, _ int) bool {
-		query := get(below, "op") != nil || slices.Contains([]string{"InsertStmt", "UpdateStmt", "DeleteStmt"}, key)
+		query := get(below, "op") != nil || key == "InsertStmt" || key == "UpdateStmt" || key == "DeleteStmt" // a SELECT has an op
 		if query {
-			s.query(strings.TrimSuffix(key, "Stmt"), below, scope)
+			t.query(strings.TrimSuffix(key, "Stmt"), below, maps.Clone(scope))
 		}
 		return !query
 	})
@@ -64,8 +57,8 @@ func (s *statement) judge(n any, scope map[string]bool) { // what has an op is a
 
 // query judges one level of a query: each tenant relation must be filtered in the
 // WHERE or an inner JOIN, by the tenant itself or by what is so filtered.
-func (s *statement) query(verb string, n any, outer map[string]bool) {
-	conditions, rels, scope, tenants := []any{get(n, "whereClause")}, []any{}, maps.Clone(outer), 0
+func (t *tenants) query(verb string, n any, scope map[string]bool) {
+	conditions, rels, tenants := []any{get(n, "whereClause")}, []any{}, 0
 	walk(tree{"RangeVar": get(n, "relation"), "from": get(n, "fromClause"), "using": get(n, "usingClause")}, 0, func(key string, r any, _ int) bool {
 		if str(r, "jointype") == "JOIN_INNER" {
 			conditions = append(conditions, get(r, "quals"))
@@ -73,12 +66,11 @@ func (s *statement) query(verb string, n any, outer map[string]bool) {
 		if key == "RangeTableSample" || !strings.HasPrefix(key, "Range") {
 			return key != "quals"
 		}
-		scope[nameOf(r)] = false
-		if s.tenantTable(r) != "" {
+		if scope[nameOf(r)] = false; t.holds(r) {
 			tenants++
 		}
-		if s.tenantTable(r) == "" || get(r, "alias.colnames") == nil { // or tenant_id may be another column
-			rels, s.seen[num(r, "location")] = append(rels, r), true
+		if !t.holds(r) || get(r, "alias.colnames") == nil { // or tenant_id may be another column
+			rels, t.seen[num(r, "location")] = append(rels, r), true
 		}
 		return false
 	})
@@ -87,32 +79,23 @@ func (s *statement) query(verb string, n any, outer map[string]bool) {
 		for _, r := range rels {
 			scope[nameOf(r)] = scope[nameOf(r)] || slices.ContainsFunc(equal, func(eq [2]any) bool {
 				of := tenantOf(eq[0])
-				return (of != "" && of == nameOf(r) || of == "." && tenants == 1 && s.tenantTable(r) != "") && (s.isTenant(eq[1]) || scope[tenantOf(eq[1])])
+				return (of != "" && of == nameOf(r) || of == "." && tenants == 1 && t.holds(r)) && (t.isTenant(eq[1]) || scope[tenantOf(eq[1])])
 			})
 		}
 	}
+	tenantAt := func(columns string) int {
+		return slices.IndexFunc(list(n, columns), func(c any) bool { return str(c, "ResTarget.name") == "tenant_id" })
+	}
+	i, rows := tenantAt("cols"), list(n, "selectStmt.SelectStmt.valuesLists")
+	// Another tenant's row may be in the way of an INSERT: none is overwritten.
+	inserts := i >= 0 && len(rows) > 0 && str(n, "onConflictClause.action") != "ONCONFLICT_UPDATE" &&
+		!slices.ContainsFunc(rows, func(row any) bool { return !t.isTenant(list(row, "List.items")[i]) })
 	for _, r := range rels {
-		if table := s.tenantTable(r); table != "" && !scope[nameOf(r)] && (verb != "Insert" || !s.inserts(n)) {
-			s.report(num(r, "location"), verb+" reaches "+table+" without a filter on its tenant_id")
+		if t.holds(r) && (!scope[nameOf(r)] && !inserts || verb == "Update" && tenantAt("targetList") >= 0) {
+			t.report(num(r, "location"), verb+" reaches "+str(r, "relname")+" without a filter on its tenant_id, or sets it")
 		}
 	}
-	if verb == "Update" && tenantAt(n, "targetList") >= 0 && s.tenantTable(get(n, "relation")) != "" {
-		s.report(num(n, "relation.location"), "Update sets tenant_id: a row never changes its tenant")
-	}
-	s.judge(n, scope)
-}
-
-// inserts reports whether all rows are the caller's tenant's. Another's may be in
-// the way, so that none is overwritten.
-func (s *statement) inserts(n any) bool {
-	i, rows := tenantAt(n, "cols"), list(n, "selectStmt.SelectStmt.valuesLists")
-	return i >= 0 && len(rows) > 0 && str(n, "onConflictClause.action") != "ONCONFLICT_UPDATE" &&
-		!slices.ContainsFunc(rows, func(row any) bool { return !s.isTenant(list(row, "List.items")[i]) })
-}
-
-// tenantAt is the place of tenant_id in a list of columns, or -1.
-func tenantAt(n any, path string) int {
-	return slices.IndexFunc(list(n, path), func(c any) bool { return str(c, "ResTarget.name") == "tenant_id" })
+	t.judge(n, scope)
 }
 
 // nameOf is the name by which columns refer to a relation.
@@ -144,23 +127,22 @@ func equalities(conditions []any) (all [][2]any) {
 
 // uncast takes away casts that keep a UUID what it is.
 func uncast(n any) any {
-	kind := get(n, "TypeCast.typeName")
-	if name := last(kind, "names"); name != "uuid" && name != "text" || get(kind, "typmods") != nil || get(kind, "arrayBounds") != nil {
-		return n
+	for last(n, "TypeCast.typeName.names") == "uuid" || last(n, "TypeCast.typeName.names") == "text" {
+		n = get(n, "TypeCast.arg")
 	}
-	return uncast(get(n, "TypeCast.arg"))
+	return n
 }
 
 // isTenant reports whether an expression names the caller's tenant: a parameter, a
-// variable or the setting, as it is. In a view only the setting will do.
-func (s *statement) isTenant(n any) bool {
+// variable or the setting, as it is.
+func (t *tenants) isTenant(n any) bool {
 	n = uncast(n)
-	field, args := names(n, "ColumnRef.fields"), list(n, "FuncCall.args")
-	switch {
-	case str(n, "A_Expr.kind") == "AEXPR_NULLIF":
-		return get(n, "A_Expr.rexpr.A_Const") != nil && s.isTenant(get(n, "A_Expr.lexpr"))
-	case last(n, "FuncCall.funcname") == "current_setting":
-		return str(args[0], "A_Const.sval.sval") == s.rules.Setting
+	if str(n, "A_Expr.kind") == "AEXPR_NULLIF" {
+		return get(n, "A_Expr.rexpr.A_Const") != nil && t.isTenant(get(n, "A_Expr.lexpr"))
 	}
-	return s.src.variables[field[0]] && (len(field) == 1 || field[1] == "tenant_id") || get(n, "ParamRef") != nil && !s.view
+	if last(n, "FuncCall.funcname") == "current_setting" {
+		return str(list(n, "FuncCall.args")[0], "A_Const.sval.sval") == t.setting
+	}
+	field := names(n, "ColumnRef.fields")
+	return t.variables[field[0]] && (len(field) == 1 || field[1] == "tenant_id") || get(n, "ParamRef") != nil && !t.view
 }
