@@ -64,18 +64,20 @@ func schemas(words string) (all []string) {
 // schemas reports the schemas that a statement names. Which one is meant is decided
 // when a transaction is bound to its tenant, and nowhere else.
 func (c *checker) schemas(src source, at int, text string, stmt any) {
-	known := slices.Clone(serverSchemas)
+	words, known := words(text), slices.Clone(serverSchemas)
+	all := schemas(words)
 	walk(stmt, 0, func(key string, v any, _ int) bool {
-		if key == "relname" || key == "aliasname" || key == "ctename" {
+		switch key {
+		case "relname", "aliasname", "ctename":
 			known = append(known, v.(string))
+		case "schemaname": // an alias may have its name
+			all = append(all, v.(string))
 		}
 		return true
 	})
-	words := words(text)
-	all := schemas(words)
 	for _, m := range qualified.FindAllStringSubmatch(words, -1) {
 		name := strings.ToLower(strings.Trim(m[2], `"`))
-		if !slices.Contains(known, name) && !src.variables[name] && (m[1] == "" || m[3] != "") {
+		if m[3] != "" || m[1] == "" && !slices.Contains(known, name) && !src.variables[name] {
 			all = append(all, m[2])
 		}
 	}

@@ -165,3 +165,9 @@ SELECT 1 FROM pg_namespace WHERE nspname LIKE 'lad\_%'
 
 -- a comparison with a set
 SELECT 1 FROM pg_namespace WHERE nspname = ANY (ARRAY['lad_dev'])
+
+-- a schema that an alias is named like
+SELECT 1 FROM lad_dev.registry lad_dev
+
+-- a column of such a table
+SELECT registry.registry.id FROM registry
