@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"lad.internal/followup/internal/config"
-	"lad.internal/followup/internal/mask"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
@@ -146,9 +145,8 @@ type doctor struct {
 func examine(ctx context.Context, timeout time.Duration, all bool, now func() time.Time) *findings {
 	d := &doctor{now: now}
 	report := &findings{}
-	var masker *mask.Masker
 	add := func(name string, f finding) {
-		f.Check, f.Detail = name, masker.Text(f.Detail)
+		f.Check = name
 		report.Checks = append(report.Checks, f)
 	}
 	for _, check := range []struct {
@@ -168,9 +166,6 @@ func examine(ctx context.Context, timeout time.Duration, all bool, now func() ti
 		bounded, cancel := context.WithTimeout(ctx, timeout)
 		f := check.make(d, bounded)
 		cancel()
-		if masker == nil {
-			masker = mask.NewMasker(d.database.Secrets()...)
-		}
 		add(check.name, f)
 	}
 	if all {
@@ -178,9 +173,6 @@ func examine(ctx context.Context, timeout time.Duration, all bool, now func() ti
 		add("agents", agents)
 		add("times", times)
 		add("types", types)
-		for i := range tenants {
-			tenants[i].Error = masker.Text(tenants[i].Error)
-		}
 		report.Tenants = tenants
 	}
 	d.close()

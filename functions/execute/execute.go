@@ -8,6 +8,11 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/voiceagent"
@@ -79,9 +84,11 @@ func spare(task string, d followup.Decision) followup.Decision {
 // far below the lease, which a connection that has gone silent would use up.
 const admitWithin = 20 * time.Second
 
-func (h *Handler) admit(ctx context.Context, ref followup.Ref, decide tenantdb.Decide) (tenantdb.Admission, error) {
+func (h *Handler) admit(ctx context.Context, ref followup.Ref, decide tenantdb.Decide) (a tenantdb.Admission, err error) {
 	ctx, cancel := context.WithTimeout(ctx, admitWithin)
 	defer cancel()
+	ctx, span := tracing.Start(ctx, "claim", trace.SpanKindInternal, ref)
+	defer func() { span.SetDecision(a.Decision); span.End(err) }()
 	return h.Store.Admit(ctx, ref, h.Rules, decide)
 }
 
@@ -153,7 +160,7 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 	log.InfoContext(ctx, "calling", "event", "call_started", "dial_lag_ms", h.lag(a).Milliseconds())
 	call := h.call(a)
 	call.Traceparent = traceparent
-	result := h.agentOf(a.Booking.TenantID).StartCall(ctx, creds, call)
+	result := h.startCall(ctx, creds, a.Booking.Ref, call)
 
 	report := followup.Report{Outcome: result.Outcome, CallID: cmp.Or(result.CallID, result.JobID), Detail: result.Detail, Words: result.Words}
 	next := h.Rules.Finish(claimed, report)
@@ -190,6 +197,23 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 		return answer{status: http.StatusBadGateway, Result: string(next.Reason), Detail: report.Detail, retryAfter: min(result.RetryAfter, h.longestWait())}
 	}
 	return answer{status: http.StatusOK, Result: string(report.Outcome), Detail: report.Detail}
+}
+
+// startCall asks the agent for the call, as a step of the trace that goes on with it.
+func (h *Handler) startCall(ctx context.Context, creds voiceagent.Credentials, ref followup.Ref, call voiceagent.Call) voiceagent.Result {
+	ctx, span := tracing.Start(ctx, "start-call", trace.SpanKindClient, ref, semconv.HTTPRequestMethodPost)
+	call.Traceparent = cmp.Or(tracing.Traceparent(ctx), call.Traceparent)
+	result := h.agentOf(ref.TenantID).StartCall(ctx, creds, call)
+	span.Set(attribute.String("outcome", string(result.Outcome)), attribute.String("call_id", result.CallID))
+	if result.Status != 0 {
+		span.Set(semconv.HTTPResponseStatusCode(result.Status))
+	}
+	var failure error
+	if result.Outcome != followup.CallAccepted {
+		failure = errors.New(string(result.Outcome))
+	}
+	span.End(failure)
+	return result
 }
 
 // lag is how long after its time a call is claimed. That of a booking made for a

@@ -8,6 +8,10 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/voiceagent"
@@ -107,8 +111,14 @@ func (h *Handler) finish(ctx context.Context, log *slog.Logger, ref followup.Ref
 	}
 }
 
-func (h *Handler) finishOnce(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (bool, error) {
+func (h *Handler) finishOnce(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (stored bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, finishAttempt)
 	defer cancel()
+	ctx, span := tracing.Start(ctx, "finish", trace.SpanKindInternal, ref)
+	defer func() {
+		span.Set(attribute.Bool("stored", stored)) // false without an error: the claim no longer held
+		span.SetTask(next)
+		span.End(err)
+	}()
 	return h.Store.Finish(ctx, ref, claimed, next)
 }

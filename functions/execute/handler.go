@@ -17,10 +17,16 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	"go.opentelemetry.io/otel/trace"
+
 	"lad.internal/followup/internal/httpjson"
 	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/internal/reconcile"
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tasks"
 	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/voiceagent"
 )
@@ -75,10 +81,6 @@ func New(p Parts) (*Handler, error) {
 	if err := p.Canary.check(); err != nil {
 		return nil, err
 	}
-	p.Store, p.Agent = tracedStore{p.Store}, tracedAgent{p.Agent}
-	if p.Canary.Agent != nil {
-		p.Canary.Agent = tracedAgent{p.Canary.Agent}
-	}
 	reconciler, err := reconcile.New(p.Rules, p.Store, p.Queue, p.Log)
 	if err != nil {
 		return nil, err
@@ -112,10 +114,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused.Write(w)
 		return
 	}
-	ctx, span := startSpan(ctx, r, in)
+	// It goes on with the trace in which the task was made.
+	ctx, span := tracing.StartRequest(ctx, "execute task", trace.SpanKindConsumer, r.Header.Get(tasks.OriginHeader), in.payload.Ref,
+		semconv.MessagingOperationTypeProcess, attribute.Int("task_revision", in.ticket.Revision),
+		attribute.String("task_retry_count", r.Header.Get("X-CloudTasks-TaskRetryCount")))
 	defer span.End(nil) // where it panics
 	a := h.execute(ctx, in)
-	endSpan(span, a)
+	var failure error
+	if a.status >= http.StatusInternalServerError {
+		failure = errors.New(a.Result)
+	}
+	span.Set(semconv.HTTPResponseStatusCode(a.status), attribute.String("result", a.Result))
+	span.End(failure)
 	if a.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((a.retryAfter+time.Second-1)/time.Second))) // rounded up: not before
 	}

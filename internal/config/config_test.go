@@ -2,7 +2,7 @@ package config_test
 
 import (
 	"bytes"
-	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -57,14 +57,14 @@ func TestLoadReadsTheEnvironmentOfTheProcess(t *testing.T) {
 	}
 }
 
-func TestTheLogMasksTheSecretsAndKeepsToItsLevel(t *testing.T) {
+func TestLogger(t *testing.T) {
 	t.Parallel()
 	const database = "postgres://app:swordfish-2@db/lad"
 	shared := load(t, environment(database, ""))
 	var out bytes.Buffer
-	log := shared.Logger(&out, "swordfish-1", "")
+	log := shared.Logger(&out)
 	log.Info("not at this level", "event", "quiet")
-	log.Warn("cannot connect to "+database, "event", "loud", "error", errors.New("with swordfish-1 and swordfish-2"))
+	log.Warn("all settings", "event", "loud", "shared", shared, "error", fmt.Errorf("with %+v", shared))
 	text := out.String()
 	if strings.Contains(text, "swordfish") {
 		t.Errorf("the log holds a secret: %s", text)

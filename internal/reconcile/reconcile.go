@@ -13,6 +13,10 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
 	"lad.internal/followup/pkg/tenantdb"
@@ -111,8 +115,12 @@ func (r *Reconciler) waits(ctx context.Context, b followup.Booking, d followup.D
 // task goes. A new task that the row never comes to name is left alone: it does
 // nothing when it fires, and a rival may be about to use that very name.
 func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followup.Decision) (stored bool, err error) {
-	ctx, span := startPlan(ctx, b.Ref, d)
-	defer func() { endPlan(span, stored, err) }()
+	ctx, span := tracing.Start(ctx, "plan", trace.SpanKindInternal, b.Ref)
+	span.SetDecision(d)
+	defer func() {
+		span.Set(attribute.Bool("stored", stored)) // false without an error: the row had moved
+		span.End(err)
+	}()
 	switch d.Effect {
 	case followup.Update:
 	case followup.Arm:
@@ -177,6 +185,14 @@ func (r *Reconciler) arm(ctx context.Context, b followup.Booking, next followup.
 		}
 		next.Revision++
 	}
+}
+
+// createTask is where a trace leaves for the days until the task fires: the task
+// carries the traceparent of this span.
+func (r *Reconciler) createTask(ctx context.Context, b followup.Booking, next followup.Task) (name string, err error) {
+	ctx, span := tracing.Start(ctx, "create task", trace.SpanKindProducer, b.Ref, attribute.Int("task_revision", next.Revision))
+	defer func() { span.Set(attribute.String("task_name", name)); span.End(err) }()
+	return r.queue.CreateScheduledHTTPTask(ctx, b, next)
 }
 
 // Drop deletes the task that a decision has made superfluous, best effort: if

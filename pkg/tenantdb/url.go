@@ -6,20 +6,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Secrets are the exact values that must never be printed: the connection
-// string and the password in it.
-func (c Config) Secrets() []string {
-	dsn := c.URL.Reveal()
-	if dsn == "" {
-		return nil
-	}
-	parsed, err := parseURL(dsn)
-	if err != nil || parsed.ConnConfig.Password == "" {
-		return []string{dsn}
-	}
-	return []string{dsn, parsed.ConnConfig.Password}
-}
-
 // errURL says no more: pgx's text quotes the string, and with it perhaps the
 // password.
 var errURL = errors.New("read DATABASE_URL: it is not a PostgreSQL connection string, as postgres://user:password@host:5432/database")
