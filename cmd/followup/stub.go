@@ -19,7 +19,7 @@ import (
 const (
 	// stubCallPrefix begins the ids of the stub's calls, by which smoke knows that
 	// the call was made there and nowhere else.
-	stubCallPrefix = "stub-"
+	stubCallPrefix = "00000000-57ab-"
 	// stubGrace is what a request under way gets when the stub is told to end:
 	// Cloud Run gives 10 s (container runtime contract).
 	stubGrace = 5 * time.Second

@@ -162,23 +162,23 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 	call.Traceparent = traceparent
 	result := h.startCall(ctx, creds, a.Booking.Ref, call)
 
-	report := followup.Report{Outcome: result.Outcome, CallID: cmp.Or(result.CallID, result.JobID), Detail: result.Detail, Words: result.Words}
+	report := followup.Report{Outcome: result.Outcome, CallID: cmp.Or(result.CallID, result.JobID), Detail: result.Detail}
 	next := h.Rules.Finish(claimed, report)
 	log = log.With("outcome", string(report.Outcome), "http_status", result.Status, "call_id", report.CallID,
 		"task_status", string(next.Status), "task_reason", string(next.Reason), "call_ms", started.elapsed().Milliseconds())
 	if err := h.finish(ctx, log, a.Booking.Ref, claimed, next, h.Rules.Lease-started.elapsed()); err != nil {
 		log.ErrorContext(ctx, "the outcome of a call could not be recorded; its booking will be held for a person",
-			"event", "outcome_lost", "detail", report.Text(), "fault", string(tenantdb.FaultOf(err)), "error", err)
+			"event", "outcome_lost", "detail", report.Detail, "fault", string(tenantdb.FaultOf(err)), "error", err)
 		return answer{status: http.StatusInternalServerError, Result: "outcome_lost"}
 	}
 	level := slog.LevelInfo
 	if next.Status != followup.Executed {
 		level = slog.LevelWarn
 	}
-	log.Log(ctx, level, "called", "event", "call_finished", "detail", report.Text())
+	log.Log(ctx, level, "called", "event", "call_finished", "detail", report.Detail)
 	if report.Outcome == followup.CallMisconfigured {
 		log.ErrorContext(ctx, "every call of this tenant, or of all, will end so until the credentials or the tenant's feature are mended",
-			"event", "agent_misconfigured", "detail", report.Text())
+			"event", "agent_misconfigured", "detail", report.Detail)
 	}
 	b := *a.Booking
 	b.Task = next

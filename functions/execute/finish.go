@@ -47,7 +47,7 @@ func (h *Handler) awaitJob(ctx context.Context, log *slog.Logger, creds voiceage
 	switch {
 	case job.State == voiceagent.JobFailed:
 		report = followup.Report{Outcome: followup.CallDispatchFailed, CallID: result.JobID,
-			Detail: "the voice service took the call, and then failed to dispatch it: " + cmp.Or(string(job.Error), "it named no known cause"), Words: job.Words}
+			Detail: "the voice service took the call, and then failed to dispatch it: " + cmp.Or(string(job.Error), "it named no known cause")}
 	case job.State == voiceagent.JobRunning && job.CallLogID != "":
 		report = followup.Report{Outcome: followup.CallAccepted, CallID: job.CallLogID}
 	default:
@@ -60,7 +60,7 @@ func (h *Handler) awaitJob(ctx context.Context, log *slog.Logger, creds voiceage
 		level = slog.LevelError
 	}
 	log.Log(ctx, level, "the call's job has answered", "event", "job_asked", "job_id", result.JobID, "job_state", string(job.State),
-		"call_id", report.CallID, "task_status", string(next.Status), "task_reason", string(next.Reason), "detail", report.Text())
+		"call_id", report.CallID, "task_status", string(next.Status), "task_reason", string(next.Reason), "detail", report.Detail)
 	if err := h.finish(ctx, log, b.Ref, b.Task, next, minFinish); err != nil {
 		log.ErrorContext(ctx, "what became of a call's job could not be recorded", "event", "outcome_lost", "error", err)
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	s, err := voiceagent.New(voiceagent.Options{Logger: slog.New(slog.DiscardHandler), Open: true, CallIDPrefix: "stub-"})
+	s, err := voiceagent.New(voiceagent.Options{Logger: slog.New(slog.DiscardHandler), Open: true, CallIDPrefix: "00000000-57ab-"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func TestOpen(t *testing.T) {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	calls := s.Calls("")
-	if w.Code != http.StatusOK || len(calls) != 1 || !strings.HasPrefix(calls[0].JobID, "stub-") || !strings.Contains(w.Body.String(), calls[0].JobID) {
+	if w.Code != http.StatusOK || len(calls) != 1 || !strings.HasPrefix(calls[0].JobID, "00000000-57ab-") || !strings.Contains(w.Body.String(), calls[0].JobID) {
 		t.Errorf("answered %d %s, and booked %+v", w.Code, w.Body, calls)
 	}
 }
