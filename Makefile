@@ -7,7 +7,8 @@ SHELL := /bin/sh
 GO = $(eval GO := $$(shell scripts/go.sh))$(or $(GO),$(error no Go, see above))
 # The race detector needs a C compiler; without one the tests run without it.
 RACE = $(eval RACE := $$(shell command -v "$$$$($(GO) env CC)" >/dev/null 2>&1 && echo -race))$(RACE)
-LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
+# The product's module and the stand-ins', which has a go.mod of its own.
+ALL = ./... lad.internal/followup/emulators/...
 FUZZTIME ?= 30s
 
 help: ## Say what there is
@@ -21,10 +22,10 @@ demo: build ## Play a script of bookings, good and bad, and check how each ends
 
 test: ## Run all tests, on a throw-away PostgreSQL, with the race detector
 	@test -n "$(RACE)" || echo "test: there is no C compiler, so the race detector is off"
-	$(GO) vet ./...
+	$(GO) vet $(ALL)
 	@# The examples by themselves: they run LAD's side in node, which must keep up.
 	@output=$$(mktemp); trap 'rm -f "$$output"' EXIT; \
-	for packages in "$$($(GO) list ./... | grep -v /examples)" ./examples/...; do \
+	for packages in "$$($(GO) list $(ALL) | grep -v /examples)" ./examples/...; do \
 		$(GO) test $(RACE) -timeout 20m $$packages 2>&1 || echo 'test: FAILED'; \
 	done | tee "$$output"; \
 	echo; if grep -E '^(FAIL[[:space:]]|--- FAIL|panic:|test: FAILED)' "$$output"; then exit 1; fi; \
@@ -36,11 +37,14 @@ build: ## Build bin/followup and bin/function
 lint: ## Check format, house rules and the usual mistakes (builds the linter at first: minutes)
 	@test -z "$$($$(dirname $(GO))/gofmt -l $$(git ls-files '*.go'))" || { echo "lint: run gofmt on:"; $$(dirname $(GO))/gofmt -l $$(git ls-files '*.go'); exit 1; }
 	scripts/rules.sh
-	$(LINT) run ./...
+	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+	$(GO) tool -C emulators -modfile=../tools/go.mod golangci-lint run ./...
 
-check: ## Check that dependencies are what they say and go.mod is tidy
+check: ## Check that dependencies are what they say, and that each go.mod is tidy and enough
 	$(GO) mod verify
 	$(GO) mod tidy -diff
+	$(GO) mod tidy -C emulators -diff
+	$(GO) vet -C emulators ./...
 
 # Without cgo, PostgreSQL's parser need not be compiled from C first.
 compliance: ## Check LAD's rules on this repository, and print LAD's report
@@ -69,14 +73,14 @@ soak: build ## Make BOOKINGS (100000) calls while functions are killed and the a
 	bin/followup soak --bookings $(BOOKINGS)
 
 fuzz: ## Run every fuzz test for FUZZTIME (30s)
-	@for package in $$($(GO) list ./...); do \
+	@for package in $$($(GO) list $(ALL)); do \
 		for f in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "fuzz: $$package $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package || exit 1; \
 		done; \
 	done
 
 bench: ## Run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem $(ALL)
 
 clean: ## Remove what was built
 	rm -rf bin

@@ -16,7 +16,7 @@ import (
 
 	"lad.internal/followup/examples/internal/exampletest"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 	"lad.internal/followup/pkg/voiceagent"

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/pkg/followup"

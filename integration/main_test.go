@@ -23,7 +23,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"lad.internal/followup/internal/localstack/eventarc"
+	"lad.internal/followup/emulators/eventarc"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )

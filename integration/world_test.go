@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"

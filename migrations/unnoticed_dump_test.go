@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"lad.internal/followup/internal/localstack/postgres"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 )
 
 // program runs one of PostgreSQL's programs, of the server's own version, and

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"lad.internal/followup/internal/localstack/lad"
-	"lad.internal/followup/internal/localstack/process/processtest"
+	"lad.internal/followup/emulators/process/processtest"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
 

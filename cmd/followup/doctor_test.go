@@ -18,7 +18,7 @@ import (
 
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/postgres"
+	"lad.internal/followup/emulators/postgres"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
 

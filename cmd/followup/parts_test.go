@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
-	"lad.internal/followup/internal/localstack/postgres"
+	"lad.internal/followup/emulators/cloudtasks"
+	"lad.internal/followup/emulators/postgres"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 	"lad.internal/followup/internal/localstack/voiceagent"
 )

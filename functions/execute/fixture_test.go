@@ -15,7 +15,7 @@ import (
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/internal/contract"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
 )

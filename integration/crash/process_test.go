@@ -21,7 +21,7 @@ import (
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/functions/schedule"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/process"
+	"lad.internal/followup/emulators/process"
 	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"

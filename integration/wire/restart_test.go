@@ -19,7 +19,7 @@ import (
 
 	"lad.internal/followup/internal/ladschema"
 	"lad.internal/followup/internal/localstack/lad"
-	"lad.internal/followup/internal/localstack/postgres"
+	"lad.internal/followup/emulators/postgres"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/migrations"
 	"lad.internal/followup/pkg/tenantdb"

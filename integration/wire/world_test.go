@@ -22,7 +22,7 @@ import (
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/functions/schedule"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"

@@ -11,7 +11,7 @@ import (
 
 	"lad.internal/followup/internal/config"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/settings"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )

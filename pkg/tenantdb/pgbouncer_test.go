@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"lad.internal/followup/internal/localstack/pgbouncer/pgbouncertest"
+	"lad.internal/followup/emulators/pgbouncer/pgbouncertest"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"

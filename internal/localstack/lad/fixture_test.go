@@ -16,7 +16,7 @@ import (
 
 	"lad.internal/followup/internal/ladschema"
 	"lad.internal/followup/internal/localstack/lad"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/migrations"
 )
 

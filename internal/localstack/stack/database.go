@@ -15,7 +15,7 @@ import (
 
 	"lad.internal/followup/internal/ladschema"
 	"lad.internal/followup/internal/localstack/lad"
-	"lad.internal/followup/internal/localstack/postgres"
+	"lad.internal/followup/emulators/postgres"
 	"lad.internal/followup/migrations"
 )
 

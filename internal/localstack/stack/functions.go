@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"lad.internal/followup/internal/localstack/process"
+	"lad.internal/followup/emulators/process"
 )
 
 // The local project, as the functions see it, where the environment names no

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lad.internal/followup/internal/localstack/eventarc"
+	"lad.internal/followup/emulators/eventarc"
 )
 
 // TestEachModesBytes compares with the requests that the service's documents show.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"lad.internal/followup/internal/localstack/process"
+	"lad.internal/followup/emulators/process"
 )
 
 func TestAProcessThatHeedsSIGTERMMayFinishItsWork(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 )
 
 func seconds(ns ...int) []time.Duration {

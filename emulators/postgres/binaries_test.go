@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"lad.internal/followup/internal/localstack/process/processtest"
+	"lad.internal/followup/emulators/process/processtest"
 )
 
 var discard = slog.New(slog.DiscardHandler)

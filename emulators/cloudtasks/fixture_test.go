@@ -23,7 +23,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

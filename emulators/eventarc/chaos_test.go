@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"lad.internal/followup/internal/localstack/eventarc"
+	"lad.internal/followup/emulators/eventarc"
 )
 
 func first(fate eventarc.Fate) func(string, int) eventarc.Fate {

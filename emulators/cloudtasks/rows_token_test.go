@@ -16,7 +16,7 @@ import (
 	"google.golang.org/api/option"
 	"google.golang.org/grpc/codes"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 )
 
 func oidc(email, audience string) func(*cloudtaskspb.Task) {

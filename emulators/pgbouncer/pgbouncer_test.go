@@ -9,10 +9,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"lad.internal/followup/internal/localstack/pgbouncer"
-	"lad.internal/followup/internal/localstack/pgbouncer/pgbouncertest"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
-	"lad.internal/followup/internal/localstack/process/processtest"
+	"lad.internal/followup/emulators/pgbouncer"
+	"lad.internal/followup/emulators/pgbouncer/pgbouncertest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
+	"lad.internal/followup/emulators/process/processtest"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }

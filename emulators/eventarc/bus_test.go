@@ -15,7 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"lad.internal/followup/internal/localstack/eventarc"
+	"lad.internal/followup/emulators/eventarc"
 )
 
 var discard = slog.New(slog.DiscardHandler)

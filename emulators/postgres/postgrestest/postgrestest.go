@@ -16,7 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"lad.internal/followup/internal/localstack/postgres"
+	"lad.internal/followup/emulators/postgres"
 )
 
 // Template describes how a database is set up before its first use.

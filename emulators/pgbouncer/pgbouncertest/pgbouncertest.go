@@ -10,7 +10,7 @@ import (
 	"os"
 	"testing"
 
-	"lad.internal/followup/internal/localstack/pgbouncer"
+	"lad.internal/followup/emulators/pgbouncer"
 )
 
 // RequireEnv names the environment variable that, if it is not empty, makes a

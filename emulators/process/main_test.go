@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"lad.internal/followup/internal/localstack/process"
+	"lad.internal/followup/emulators/process"
 )
 
 // victimEnv makes this test binary play the program that a test kills.

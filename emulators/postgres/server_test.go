@@ -21,7 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
-	"lad.internal/followup/internal/localstack/process/processtest"
+	"lad.internal/followup/emulators/process/processtest"
 )
 
 // victimEnv makes the test binary start a server, describe it on stdout and wait for its end.

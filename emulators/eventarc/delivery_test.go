@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"lad.internal/followup/internal/localstack/eventarc"
+	"lad.internal/followup/emulators/eventarc"
 )
 
 func TestEveryMessageArrivesWhateverTheOrder(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"lad.internal/followup/internal/localstack/process"
+	"lad.internal/followup/emulators/process"
 )
 
 // ProgramEnv names the environment variable that holds the path of a pgbouncer.

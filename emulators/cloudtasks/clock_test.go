@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 )
 
 func TestAManualClockCallsItsTimersInOrderAndShowsTheirTime(t *testing.T) {
