@@ -110,7 +110,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			level = slog.LevelError
 		}
 		h.Log.Log(ctx, level, "refused a request", "event", "request_refused",
-			"status", refused.Status, "code", refused.Code, "error", refused.cause)
+			"status", refused.Status, "code", refused.Code, "error", refused.Cause)
 		refused.Write(w)
 		return
 	}
