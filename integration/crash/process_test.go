@@ -155,8 +155,10 @@ func playProcess(t *testing.T, group *process.Group, program string, plan scenar
 		}
 	}
 	r.seam.disarm()
-	if status != http.StatusOK {
-		r.redeliver()
+	if status != http.StatusOK { // Pub/Sub sends it again; the task may hold the row's lock meanwhile
+		functiontest.Eventually(t, "the event is taken once the process is dead", func() bool {
+			return r.delivered.to(r.healthy.schedule) == http.StatusOK
+		})
 	}
 	r.endInRealTime()
 	r.check()
