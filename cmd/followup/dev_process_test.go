@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/emulators/process/processtest"
+	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
 

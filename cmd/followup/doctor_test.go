@@ -16,9 +16,9 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"lad.internal/followup/emulators/postgres"
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/emulators/postgres"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"lad.internal/followup/internal/version"
 )
 
 // Exit codes.
@@ -58,6 +60,7 @@ func newRoot() *cobra.Command {
 		Short:         "Automatic follow-up calls: run them here, and look after them where they run",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version.Version,
 		Args:          subcommand,
 		RunE:          showHelp,
 	}
