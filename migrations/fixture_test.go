@@ -122,6 +122,15 @@ var (
 	variants      = startingPoints[:len(startingPoints)-1]
 )
 
+// dumped are the databases that are dumped and restored: LAD's oldest and its newest,
+// or all with FOLLOWUP_BIG=1.
+func dumped() []startingPoint {
+	if os.Getenv("FOLLOWUP_BIG") != "" {
+		return variants
+	}
+	return variants[:2]
+}
+
 func (p startingPoint) template() postgrestest.Template {
 	return postgrestest.Template{Key: p.name, Setup: func(ctx context.Context, adminURL string) error {
 		admin, err := pgx.Connect(ctx, adminURL)

@@ -128,12 +128,12 @@ var everyConcernAlone = []missed{
 	{modelGuards{unswept: concernChanged, name: "sweep without changed"}, oneAct, wrongNeverEnds},
 }
 
-func TestTheModelMissesEveryGuardOfTheDesign(t *testing.T) {
+func TestModel_guards(t *testing.T) {
 	t.Parallel()
 	missesAll(t, theGuards)
 }
 
-func TestTheModelMissesEveryRuleOfBothTables(t *testing.T) {
+func TestModel_rules(t *testing.T) {
 	t.Parallel()
 	missesAll(t, everyLine)
 	rules := map[Rule]bool{}
@@ -146,7 +146,7 @@ func TestTheModelMissesEveryRuleOfBothTables(t *testing.T) {
 	}
 }
 
-func TestTheModelMissesEveryColumnOfAGuardAndEveryConcernOfTheSweep(t *testing.T) {
+func TestModel_columns(t *testing.T) {
 	t.Parallel()
 	missesAll(t, everyColumn)
 	missesAll(t, everyConcernAlone)

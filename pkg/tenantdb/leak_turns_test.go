@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -55,10 +56,15 @@ func newTurns(t *testing.T, f *tenantdbtest.Fixture, db *tenantdb.DB) *turns {
 // patient is for a machine that has much else to do.
 func patient(c *tenantdb.Config) { c.LockTimeout, c.StatementTimeout = 30*time.Second, time.Minute }
 
-// take lets so many workers take n turns between them. Each worker's turns go
-// round the tenants, so that no two in a row are of the same one.
-func (w *turns) take(t *testing.T, n, workers int) {
+// take lets so many workers take 2,000 turns between them, or 10,000 with
+// FOLLOWUP_BIG=1. Each worker's turns go round the tenants, so that no two in a row
+// are of the same one.
+func (w *turns) take(t *testing.T, workers int) {
 	t.Helper()
+	n := 2_000
+	if os.Getenv("FOLLOWUP_BIG") != "" {
+		n = 10_000
+	}
 	start := time.Now()
 	var working sync.WaitGroup
 	for worker := range workers {
