@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/config"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"
@@ -54,17 +55,17 @@ check fails. Looking at the queue takes the permission cloudtasks.queues.get
 (roles/cloudtasks.viewer).`,
 		Example: `  followup doctor
   followup doctor --all`,
-		Args: exactArgs(0),
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout <= 0 {
-				return usageError{errors.New("--timeout: a check needs some time, as 15s")}
+				return cli.Usage("--timeout: a check needs some time, as 15s")
 			}
 			report := examine(cmd.Context(), timeout, all, time.Now)
 			if err := report.print(cmd.OutOrStdout(), out.json); err != nil {
 				return err
 			}
 			if n := report.count(failed); n > 0 {
-				return fmt.Errorf("%s failed", plural(n, "check"))
+				return fmt.Errorf("%s failed", cli.Plural(n, "check"))
 			}
 			return nil
 		},
@@ -234,11 +235,11 @@ func (f *findings) print(w io.Writer, asJSON bool) error {
 		return e.Encode(f)
 	}
 	for _, c := range f.Checks {
-		if _, err := fmt.Fprintf(w, "%-4s  %-13s  %s\n", c.Status, c.Check, printable(c.Detail)); err != nil {
+		if _, err := fmt.Fprintf(w, "%-4s  %-13s  %s\n", c.Status, c.Check, cli.Printable(c.Detail)); err != nil {
 			return err
 		}
 		if c.Do != "" && c.Status != passed {
-			if _, err := fmt.Fprintf(w, "%21s→ %s\n", "", printable(c.Do)); err != nil {
+			if _, err := fmt.Fprintf(w, "%21s→ %s\n", "", cli.Printable(c.Do)); err != nil {
 				return err
 			}
 		}

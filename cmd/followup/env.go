@@ -13,6 +13,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/config"
 	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/internal/reconcile"
@@ -111,7 +112,7 @@ func requestsPerCall(ctx context.Context) (n int, known bool) {
 // and not each step.
 func (e *environment) logger(w io.Writer) *slog.Logger {
 	log := e.Logger(w)
-	if b, ok := w.(*bar); isTerminal(w) || ok && b.show {
+	if b, ok := w.(*bar); cli.IsTerminal(w) || ok && b.show {
 		return slog.New(atLeast{Handler: log.Handler(), level: logging.LevelNotice})
 	}
 	return log
@@ -179,11 +180,11 @@ func tenantFlag(cmd *cobra.Command, into *string) {
 
 func parseTenant(s string) (uuid.UUID, error) {
 	if s == "" {
-		return uuid.Nil, usageError{errors.New("say whose bookings: --tenant ID")}
+		return uuid.Nil, cli.Usage("say whose bookings: --tenant ID")
 	}
 	id, err := followup.ParseID(s)
 	if err != nil {
-		return uuid.Nil, usageError{fmt.Errorf("--tenant: %w", err)}
+		return uuid.Nil, cli.Usage("--tenant: %w", err)
 	}
 	return id, nil
 }
@@ -195,7 +196,7 @@ func parseRef(tenant, booking string) (followup.Ref, error) {
 	}
 	b, err := followup.ParseID(booking)
 	if err != nil {
-		return followup.Ref{}, usageError{fmt.Errorf("booking: %w", err)}
+		return followup.Ref{}, cli.Usage("booking: %w", err)
 	}
 	return followup.Ref{TenantID: t, BookingID: b}, nil
 }

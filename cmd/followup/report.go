@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/timeline"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
@@ -55,7 +56,7 @@ left out of it: they are meant to wait.`,
 		Example: `  followup report --tenant a11c…
   followup report --all --since 168h --json
   followup report --all --log-file functions.log`,
-		Args: exactArgs(0),
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.tenants.flags(cmd)
@@ -104,7 +105,7 @@ type lagged struct {
 
 func (f *reportFlags) run(cmd *cobra.Command) error {
 	if f.since <= 0 || f.within <= 0 {
-		return usageError{errors.New("--since and --within: both must be above 0")}
+		return cli.Usage("--since and --within: both must be above 0")
 	}
 	if err := f.tenants.check(); err != nil {
 		return err
@@ -259,7 +260,7 @@ func (f *reportFlags) print(w io.Writer, reports []tenantReport) error {
 	_, err := fmt.Fprintf(w, "\nfollow-ups due in the last %s; on time: dialled within %s\n", span(f.since), span(f.within))
 	for _, r := range reports {
 		for _, m := range r.Misspelt {
-			_, err = fmt.Fprintf(w, "%s: %s to come of type %q, which is no follow-up's: not called\n", r.TenantID, plural(m.Count, "booking"), m.Type)
+			_, err = fmt.Fprintf(w, "%s: %s to come of type %q, which is no follow-up's: not called\n", r.TenantID, cli.Plural(m.Count, "booking"), m.Type)
 		}
 	}
 	if err == nil && f.logFile == "" {
@@ -307,7 +308,7 @@ func (f *tenantsFlags) flags(cmd *cobra.Command) {
 
 func (f *tenantsFlags) check() (err error) {
 	if (f.tenant == "") == !f.all {
-		return usageError{errors.New("say whose bookings: --tenant ID, or --all")}
+		return cli.Usage("say whose bookings: --tenant ID, or --all")
 	}
 	if f.tenant != "" {
 		f.id, err = parseTenant(f.tenant)

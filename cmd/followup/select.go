@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 )
@@ -64,11 +65,11 @@ func (s *selection) check() error {
 	}
 	switch {
 	case s.limit < 0:
-		return usageError{errors.New("--limit: want 0 or more")}
+		return cli.Usage("--limit: want 0 or more")
 	case empty(f.DueFrom, f.DueBefore):
-		return usageError{errors.New("--due-after is not before --due-before: nothing can match")}
+		return cli.Usage("--due-after is not before --due-before: nothing can match")
 	case empty(f.ClaimedFrom, f.ClaimedBefore):
-		return usageError{errors.New("--claimed-after is not before --claimed-before: nothing can match")}
+		return cli.Usage("--claimed-after is not before --claimed-before: nothing can match")
 	default:
 		return nil
 	}

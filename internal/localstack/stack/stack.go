@@ -24,9 +24,9 @@ import (
 
 	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/emulators/eventarc"
-	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/emulators/postgres"
 	"lad.internal/followup/emulators/process"
+	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/voiceagent"
 )
 
