@@ -14,9 +14,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/examples/internal/exampletest"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 	"lad.internal/followup/pkg/voiceagent"

@@ -17,6 +17,7 @@ import (
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
 	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 func newDoctor() *cobra.Command {
@@ -131,7 +132,7 @@ type doctor struct {
 	// assumed: what a call costs of the voice service's limit is not set here.
 	assumed  bool
 	database tenantdb.Config
-	db       *tenantdb.DB
+	db       operatordb.DB
 	tasks    *tasks.Config
 	queue    *tasks.Client
 	oidcMode string
@@ -198,7 +199,7 @@ func (d *doctor) configuration(ctx context.Context) finding {
 	var opened error
 	if settings.Load(ctx, env, &database) == nil {
 		// Background work of the pool outlives the check.
-		d.db, opened = tenantdb.Open(context.WithoutCancel(ctx), onAnyTimeline(database.Part))
+		d.db.DB, opened = tenantdb.Open(context.WithoutCancel(ctx), onAnyTimeline(database.Part))
 		err = errors.Join(err, opened)
 	}
 	d.database = database.Part
@@ -219,7 +220,7 @@ func (d *doctor) close() {
 	if d.queue != nil {
 		_ = d.queue.Close() // nothing is under way any more
 	}
-	if d.db != nil {
+	if d.db.DB != nil {
 		_ = d.db.Close() // nor here
 	}
 }

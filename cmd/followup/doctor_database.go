@@ -12,7 +12,7 @@ import (
 
 // reachDatabase enters the database, and finds out where the tenants are.
 func (d *doctor) reachDatabase(ctx context.Context) finding {
-	if d.db == nil {
+	if d.db.DB == nil {
 		return skips("its settings are wrong")
 	}
 	if _, err := d.db.Clock(ctx); err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 // tenantView is what a person should confirm of a tenant before it goes live.
@@ -22,8 +22,8 @@ type tenantView struct {
 	Times    []readingView `json:"times"`
 	// Misspelt are types of bookings to come that are none of FOLLOWUP_BOOKING_TYPES, and
 	// all but spelt like one.
-	Misspelt []tenantdb.Lookalike `json:"misspeltTypes,omitempty"`
-	Error    string               `json:"error,omitempty"`
+	Misspelt []operatordb.Lookalike `json:"misspeltTypes,omitempty"`
+	Error    string                 `json:"error,omitempty"`
 }
 
 // readingView is how the times of one writer of LAD's are read in one zone.

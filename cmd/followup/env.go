@@ -20,6 +20,7 @@ import (
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 	"lad.internal/followup/pkg/voiceagent"
 )
 
@@ -28,6 +29,7 @@ import (
 type environment struct {
 	config.Shared
 	config.Parts
+	DB         operatordb.DB
 	reconciler *reconcile.Reconciler
 	log        *slog.Logger
 }
@@ -52,7 +54,7 @@ func openLogging(cmd *cobra.Command, logTo io.Writer) (e *environment, closeAll 
 	if err != nil {
 		return nil, nil, err
 	}
-	e = &environment{Shared: read.Shared, Parts: parts}
+	e = &environment{Shared: read.Shared, Parts: parts, DB: operatordb.DB{DB: parts.DB}}
 	e.log = e.logger(logTo).With("operator", operator(cmd.Context()))
 	e.reconciler, err = reconcile.New(read.Shared.Rules, parts.DB, parts.Queue, e.log)
 	if err != nil {
@@ -83,7 +85,7 @@ func openDatabase(cmd *cobra.Command) (e *environment, closeAll func() error, er
 	}
 	e = &environment{
 		Shared: config.Shared{Rules: read.Rules, Database: read.Database, Log: read.Log},
-		Parts:  config.Parts{DB: db},
+		DB:     operatordb.DB{DB: db},
 	}
 	e.log = e.logger(cmd.ErrOrStderr())
 	return e, db.Close, nil

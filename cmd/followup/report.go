@@ -18,7 +18,7 @@ import (
 	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/timeline"
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 // reportFlags say whose report is wanted, and how it is measured.
@@ -85,7 +85,7 @@ type tenantReport struct {
 	Enqueue  *lagged        `json:"insertToEnqueueSeconds"`
 	Outcomes []outcomeCount `json:"outcomes"`
 	// Misspelt are types of bookings to come that look like a follow-up's and are none.
-	Misspelt []tenantdb.Lookalike `json:"misspeltTypes,omitempty"`
+	Misspelt []operatordb.Lookalike `json:"misspeltTypes,omitempty"`
 }
 
 type outcomeCount struct {
@@ -167,7 +167,7 @@ func (f *reportFlags) report(ctx context.Context, env *environment, tenant uuid.
 	return r, err
 }
 
-func laggedBy(n int, p tenantdb.Percentiles) *lagged {
+func laggedBy(n int, p operatordb.Percentiles) *lagged {
 	return &lagged{Count: n, P50: p.P50.Seconds(), P95: p.P95.Seconds(), P99: p.P99.Seconds(), Max: p.Max.Seconds()}
 }
 
@@ -221,7 +221,7 @@ func (f *reportFlags) enqueueLag(ctx context.Context, env *environment, tenant u
 		return nil, nil
 	}
 	slices.Sort(lags)
-	return laggedBy(len(lags), tenantdb.Percentiles{P50: percentile(lags, 50), P95: percentile(lags, 95), P99: percentile(lags, 99), Max: percentile(lags, 100)}), nil
+	return laggedBy(len(lags), operatordb.Percentiles{P50: percentile(lags, 50), P95: percentile(lags, 95), P99: percentile(lags, 99), Max: percentile(lags, 100)}), nil
 }
 
 // percentile is the percentile of sorted values as PostgreSQL's percentile_disc takes
@@ -316,7 +316,7 @@ func (f *tenantsFlags) check() (err error) {
 	return err
 }
 
-func (f *tenantsFlags) list(ctx context.Context, db *tenantdb.DB) ([]uuid.UUID, error) {
+func (f *tenantsFlags) list(ctx context.Context, db operatordb.DB) ([]uuid.UUID, error) {
 	if !f.all {
 		return []uuid.UUID{f.id}, nil
 	}

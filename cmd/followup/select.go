@@ -13,7 +13,7 @@ import (
 
 	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 // The vocabularies, as people type them.
@@ -33,7 +33,7 @@ const (
 
 // selection is what flags say about which of a tenant's follow-ups are meant.
 type selection struct {
-	filter tenantdb.Filter
+	filter operatordb.Filter
 	limit  int
 }
 
@@ -97,7 +97,7 @@ func (s *selection) full(n int) bool { return s.limit > 0 && n >= s.limit }
 
 // each hands over what is selected, whatever the limit, until yield says false.
 func (s *selection) each(ctx context.Context, e *environment, tenant uuid.UUID, yield func(followup.Booking) bool) error {
-	var after tenantdb.Cursor
+	var after operatordb.Cursor
 	for {
 		page, end, err := e.DB.List(ctx, tenant, s.filter, e.Rules, after, listPage)
 		if err != nil {

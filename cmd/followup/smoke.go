@@ -14,7 +14,7 @@ import (
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 const (
@@ -111,7 +111,7 @@ func smoke(ctx context.Context, out io.Writer, e *environment, tenant, user, boo
 		return fmt.Errorf("the canary could not be called: %s: give it an agent in LAD, as any tenant has one", choice.Problem)
 	}
 	ref, err := e.DB.BookCanary(ctx, id, assigned, bookingType, e.Rules.LeadTime+smokeDue)
-	if errors.Is(err, tenantdb.ErrNoUser) {
+	if errors.Is(err, operatordb.ErrNoUser) {
 		return fmt.Errorf("%w: give --user the id of a user of this tenant in LAD, or make a lead that is assigned to one", err)
 	}
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/config"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/settings"
 )
 
