@@ -15,10 +15,10 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Run the whole system here and make two follow-up calls (Ctrl-C ends it)
-	bin/followup dev --example --quiet --env-file bin/dev.env
+	bin/devstack dev --example --quiet --env-file bin/dev.env
 
 demo: build ## Play a script of bookings, good and bad, and check how each ends
-	bin/followup demo
+	bin/devstack demo
 
 test: ## Run all tests, on a throw-away PostgreSQL, with the race detector
 	@test -n "$(RACE)" || echo "test: there is no C compiler, so the race detector is off"
@@ -31,8 +31,8 @@ test: ## Run all tests, on a throw-away PostgreSQL, with the race detector
 	echo; if grep -E '^(FAIL[[:space:]]|--- FAIL|panic:|test: FAILED)' "$$output"; then exit 1; fi; \
 	echo "test: all of $$(grep -c '^ok' "$$output") packages passed"
 
-build: ## Build bin/followup and bin/function
-	$(GO) build -trimpath -o bin/ ./cmd/followup ./cmd/function
+build: ## Build bin/followup, bin/function and bin/devstack
+	$(GO) build -trimpath -o bin/ ./cmd/followup ./cmd/function ./cmd/devstack
 
 lint: ## Check format, house rules and the usual mistakes (builds the linter at first: minutes)
 	@test -z "$$($$(dirname $(GO))/gofmt -l $$(git ls-files '*.go'))" || { echo "lint: run gofmt on:"; $$(dirname $(GO))/gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -70,7 +70,7 @@ property: ## Play LAD, operator, events, tasks and time at random (minutes)
 
 BOOKINGS ?= 100000
 soak: build ## Make BOOKINGS (100000) calls while functions are killed and the agent misbehaves
-	bin/followup soak --bookings $(BOOKINGS)
+	bin/devstack soak --bookings $(BOOKINGS)
 
 fuzz: ## Run every fuzz test for FUZZTIME (30s)
 	@for package in $$($(GO) list $(ALL)); do \

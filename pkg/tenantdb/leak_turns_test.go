@@ -19,6 +19,7 @@ import (
 
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -187,7 +188,7 @@ func (w *turns) readForeign(tenant uuid.UUID, random *rand.Rand) error {
 }
 
 func (w *turns) list(tenant uuid.UUID, _ *rand.Rand) error {
-	page, _, err := w.db.List(context.Background(), tenant, tenantdb.Filter{}, rules(), tenantdb.Cursor{}, 100)
+	page, _, err := operatordb.DB{DB: w.db}.List(context.Background(), tenant, operatordb.Filter{}, rules(), operatordb.Cursor{}, 100)
 	if err != nil {
 		return err
 	}

@@ -59,8 +59,8 @@ var shared struct {
 }
 
 // Main runs the tests, stops the server if one was started, fails the run if a goroutine is left,
-// and exits. TestMain calls it.
-func Main(m *testing.M) {
+// and exits. TestMain calls it, with the goroutines that its libraries never end.
+func Main(m *testing.M, left ...goleak.Option) {
 	code := m.Run()
 	if err := Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -68,7 +68,7 @@ func Main(m *testing.M) {
 	}
 	if code == 0 {
 		// The Cloud SQL connector's metrics start a worker when they are imported, for good.
-		if err := goleak.Find(goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")); err != nil {
+		if err := goleak.Find(append(left, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 	"lad.internal/followup/internal/localstack/voiceagent"
@@ -108,7 +109,7 @@ func TestDevSaysThatThePortIsInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	code, out, errOut := runCommand(t, "dev", "--listen", taken.Addr().String())
-	if code != exitFailed || out != "" || !strings.Contains(errOut, "something listens on "+taken.Addr().String()+" already") {
+	if code != cli.ExitFailed || out != "" || !strings.Contains(errOut, "something listens on "+taken.Addr().String()+" already") {
 		t.Errorf("exit code %d with %q and %q", code, out, errOut)
 	}
 }
@@ -137,7 +138,7 @@ func TestTheExampleTellsWhatBecomesOfItsBookings(t *testing.T) {
 	steps := []string{`booked [0-9a-f-]{36}, due at`, `scheduled: a Cloud Task`, `executed: called at \d\d:\d\d:\d\d\.\d{3}, \S+ after its time`}
 	for _, tenant := range d.tenants {
 		for _, step := range steps {
-			line := regexp.MustCompile(`(?m)^followup: example of tenant ` + tenant.ID[:8] + `: ` + step)
+			line := regexp.MustCompile(`(?m)^devstack: example of tenant ` + tenant.ID[:8] + `: ` + step)
 			await(t, line.String(), func() bool { return line.MatchString(d.errOut.String()) })
 		}
 	}

@@ -1,4 +1,4 @@
-package tenantdb_test
+package operatordb_test
 
 import (
 	"testing"
@@ -9,6 +9,7 @@ import (
 
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -25,9 +26,9 @@ func undialled(ago time.Duration, task followup.Task) tenantdbtest.Row {
 	return tenantdbtest.Row{ScheduledAt: due, Timezone: "GST", CreatedAt: due.Add(-time.Hour), Task: task}
 }
 
-func report(t *testing.T, db *tenantdb.DB, tenant uuid.UUID, r followup.Rules) tenantdb.Report {
+func report(t *testing.T, db *tenantdb.DB, tenant uuid.UUID, r followup.Rules) operatordb.Report {
 	t.Helper()
-	got, err := db.Report(t.Context(), tenant, r, 12*time.Hour, time.Minute)
+	got, err := open(db).Report(t.Context(), tenant, r, 12*time.Hour, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestAReportCountsWhatWasDueInTheWindowAndHowItFared(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]tenantdbtest.Option{"shared": nil, "registry": {tenantdbtest.WithRegistry()}} {
 		f := tenantdbtest.New(t, options...)
-		if got := report(t, f.DB, tenantdbtest.TenantA, rules()); !cmp.Equal(got, tenantdb.Report{}) {
+		if got := report(t, f.DB, tenantdbtest.TenantA, rules()); !cmp.Equal(got, operatordb.Report{}) {
 			t.Errorf("%s: a tenant without bookings is reported as %+v", name, got)
 		}
 		scheduled := followup.Task{Status: followup.Scheduled, Revision: 1}
@@ -67,10 +68,10 @@ func TestAReportCountsWhatWasDueInTheWindowAndHowItFared(t *testing.T) {
 		for _, row := range rows {
 			f.Insert(t, row)
 		}
-		want := tenantdb.Report{
+		want := operatordb.Report{
 			Due: 13, Dialled: 4, OnTime: 3, Missed: 3, Late: 2, Waiting: 2, NotCalled: 3,
-			Lag: tenantdb.Percentiles{P50: 3 * time.Second, P95: 2 * time.Minute, P99: 2 * time.Minute, Max: 2 * time.Minute},
-			Outcomes: []tenantdb.Outcome{
+			Lag: operatordb.Percentiles{P50: 3 * time.Second, P95: 2 * time.Minute, P99: 2 * time.Minute, Max: 2 * time.Minute},
+			Outcomes: []operatordb.Outcome{
 				{Status: followup.Cancelled, Reason: followup.ByOperator, Count: 1},
 				{Status: followup.Cancelled, Reason: followup.CallLimit, Count: 1},
 				{Status: followup.Executed, Count: 3},
@@ -88,7 +89,7 @@ func TestAReportCountsWhatWasDueInTheWindowAndHowItFared(t *testing.T) {
 		if got := report(t, f.DB, tenantdbtest.TenantB, rules()); got.Due != 1 || got.Missed != 1 || got.Dialled != 0 {
 			t.Errorf("%s: the other tenant is reported as %+v", name, got)
 		}
-		if got := report(t, f.DB, uuid.New(), rules()); !cmp.Equal(got, tenantdb.Report{}) {
+		if got := report(t, f.DB, uuid.New(), rules()); !cmp.Equal(got, operatordb.Report{}) {
 			t.Errorf("%s: an unknown tenant is reported as %+v", name, got)
 		}
 	}

@@ -96,7 +96,7 @@ func (e exampleBooking) tellState(b lad.Booking) (ended bool) {
 }
 
 func (e exampleBooking) tell(format string, args ...any) {
-	fmt.Fprintf(e.out, "followup: example of tenant %s: %s\n", e.tenant[:8], fmt.Sprintf(format, args...))
+	fmt.Fprintf(e.out, "devstack: example of tenant %s: %s\n", e.tenant[:8], fmt.Sprintf(format, args...))
 }
 
 func (e exampleBooking) request(ctx context.Context, method, path string, body, into any) error {

@@ -1,4 +1,4 @@
-package tenantdb
+package operatordb
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // Filter says which of a tenant's follow-ups to list. Its zero value lists all
@@ -31,6 +32,12 @@ type Filter struct {
 	// Overdue: should have been called by now, with some grace, and was not. A
 	// call that is just being made is not overdue.
 	Overdue bool
+}
+
+// Cursor is where a page ended. Its zero value is the beginning.
+type Cursor struct {
+	at pgtype.Timestamptz
+	id uuid.UUID
 }
 
 // listedAt is what a list is sorted by: the booking's time, and those that have
@@ -71,7 +78,7 @@ var statusSQL = map[followup.TaskStatus]string{
 // List lists the next page of at most limit of a tenant's follow-ups, by their
 // time and then their id, and where the page ended. Bookings of other types and
 // those older than this system are not follow-ups to look after, and not listed.
-func (db *DB) List(ctx context.Context, tenant uuid.UUID, f Filter, rules followup.Rules, after Cursor, limit int) ([]followup.Booking, Cursor, error) {
+func (db DB) List(ctx context.Context, tenant uuid.UUID, f Filter, rules followup.Rules, after Cursor, limit int) ([]followup.Booking, Cursor, error) {
 	conditions, err := f.conditions()
 	if err != nil {
 		return nil, after, fmt.Errorf("list bookings: %w", err)
@@ -87,20 +94,20 @@ func (db *DB) List(ctx context.Context, tenant uuid.UUID, f Filter, rules follow
 		"claimed_from": f.ClaimedFrom, "claimed_before": f.ClaimedBefore,
 	}
 	var page []followup.Booking
-	err = db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err = db.InTenant(ctx, tenant, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, listSQL+conditions+listOrderSQL, args)
 		if err != nil {
 			return err
 		}
 		page, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (followup.Booking, error) {
 			var at time.Time
-			b, err := db.scanBooking(row, &at)
+			b, err := db.ScanBooking(row, &at)
 			after = Cursor{at: pgtype.Timestamptz{Time: at, Valid: true}, id: b.BookingID}
 			return b, err
 		})
 		return err
 	})
-	if errors.Is(err, errUnknownTenant) {
+	if errors.Is(err, tenantdb.ErrUnknownTenant) {
 		return nil, after, nil
 	}
 	if err != nil {

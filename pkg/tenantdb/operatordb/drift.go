@@ -1,4 +1,4 @@
-package tenantdb
+package operatordb
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // waitingSQL pages through the rows that count on a task, in the order of the
@@ -29,10 +30,10 @@ const waitingPage = 1000
 // Waiting hands the tenant's bookings that count on a Cloud Task to yield:
 // those that are scheduled, or have failed without being started. A booking
 // that changes meanwhile may be handed over twice.
-func (db *DB) Waiting(ctx context.Context, tenant uuid.UUID, rules followup.Rules, yield func(followup.Booking)) error {
+func (db DB) Waiting(ctx context.Context, tenant uuid.UUID, rules followup.Rules, yield func(followup.Booking)) error {
 	for _, live := range []bool{true, false} {
 		if err := db.waiting(ctx, tenant, rules, live, yield); err != nil {
-			if errors.Is(err, errUnknownTenant) {
+			if errors.Is(err, tenantdb.ErrUnknownTenant) {
 				return nil
 			}
 			return fmt.Errorf("list waiting bookings of tenant %s: %w", tenant, err)
@@ -41,11 +42,11 @@ func (db *DB) Waiting(ctx context.Context, tenant uuid.UUID, rules followup.Rule
 	return nil
 }
 
-func (db *DB) waiting(ctx context.Context, tenant uuid.UUID, rules followup.Rules, live bool, yield func(followup.Booking)) error {
+func (db DB) waiting(ctx context.Context, tenant uuid.UUID, rules followup.Rules, live bool, yield func(followup.Booking)) error {
 	after := Cursor{at: pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}}
 	for {
 		n := 0
-		err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+		err := db.InTenant(ctx, tenant, func(tx pgx.Tx) error {
 			var checkedAt time.Time // which is never infinite
 			rows, err := tx.Query(ctx, waitingSQL, pgx.NamedArgs{
 				"tenant": tenant, "live": live, "kinds": rules.Kinds(), "since": rules.ActiveSince,
@@ -54,7 +55,7 @@ func (db *DB) waiting(ctx context.Context, tenant uuid.UUID, rules followup.Rule
 				return err
 			}
 			page, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (followup.Booking, error) {
-				return db.scanBooking(row, &checkedAt)
+				return db.ScanBooking(row, &checkedAt)
 			})
 			for _, b := range page {
 				after = Cursor{at: pgtype.Timestamptz{Time: checkedAt, Valid: true}, id: b.BookingID}
@@ -75,24 +76,24 @@ WHERE tenant_id = $1 AND id = ANY ($2)`
 
 // Bookings reads those of the bookings that the tenant has, in no particular
 // order.
-func (db *DB) Bookings(ctx context.Context, tenant uuid.UUID, ids []uuid.UUID) ([]followup.Booking, error) {
+func (db DB) Bookings(ctx context.Context, tenant uuid.UUID, ids []uuid.UUID) ([]followup.Booking, error) {
 	var found []followup.Booking
 	for len(ids) > 0 {
 		page := ids[:min(len(ids), waitingPage)]
 		ids = ids[len(page):]
-		err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+		err := db.InTenant(ctx, tenant, func(tx pgx.Tx) error {
 			rows, err := tx.Query(ctx, selectBookingsSQL, tenant, page)
 			if err != nil {
 				return err
 			}
 			read, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (followup.Booking, error) {
 				var now time.Time
-				return db.scanBooking(row, &now)
+				return db.ScanBooking(row, &now)
 			})
 			found = append(found, read...)
 			return err
 		})
-		if errors.Is(err, errUnknownTenant) {
+		if errors.Is(err, tenantdb.ErrUnknownTenant) {
 			return nil, nil
 		}
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
 
-// dev is `followup dev` as a process.
+// dev is `devstack dev` as a process.
 type dev struct {
 	command *exec.Cmd
 	url     string // once it is ready
@@ -183,7 +183,7 @@ func copyForEverybody(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := stacktest.TempDir(t) + "/followup"
+	path := stacktest.TempDir(t) + "/devstack"
 	processtest.WriteProgram(t, path, content)
 	return path
 }

@@ -1,4 +1,4 @@
-package tenantdb
+package operatordb
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"lad.internal/followup/migrations"
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // Report is how those follow-ups of one tenant fared that were due in a window.
@@ -78,15 +79,15 @@ ORDER BY 1 DESC, 2, 3`
 // Report looks at the follow-ups of a tenant that were due in the last window,
 // by the database's clock. A call is on time if it was dialled at most
 // tolerance after it was due. An unknown tenant has none.
-func (db *DB) Report(ctx context.Context, tenant uuid.UUID, rules followup.Rules, window, tolerance time.Duration) (Report, error) {
+func (db DB) Report(ctx context.Context, tenant uuid.UUID, rules followup.Rules, window, tolerance time.Duration) (Report, error) {
 	var report Report
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.InTenant(ctx, tenant, func(tx pgx.Tx) error {
 		var now time.Time
 		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
 			return fmt.Errorf("read clock: %w", err)
 		}
 		rows, err := tx.Query(ctx, reportSQL, pgx.NamedArgs{
-			"tenant": tenant, "now": db.clock(now), "kinds": rules.Kinds(), "since": rules.ActiveSince, "lead": rules.LeadTime,
+			"tenant": tenant, "now": db.At(now), "kinds": rules.Kinds(), "since": rules.ActiveSince, "lead": rules.LeadTime,
 			"window": window, "tolerance": tolerance})
 		if err != nil {
 			return err
@@ -107,7 +108,7 @@ func (db *DB) Report(ctx context.Context, tenant uuid.UUID, rules followup.Rules
 		})
 		return err
 	})
-	if errors.Is(err, errUnknownTenant) {
+	if errors.Is(err, tenantdb.ErrUnknownTenant) {
 		return Report{}, nil
 	}
 	if err != nil {
@@ -129,8 +130,8 @@ func percentiles(lags []*time.Duration) Percentiles {
 
 // Optional lists the tables and columns that a schema of LAD's lacks and need not
 // have.
-func (db *DB) Optional(ctx context.Context, schema string) (missing []string, err error) {
-	err = db.onSession(ctx, func(conn *pgx.Conn) error {
+func (db DB) Optional(ctx context.Context, schema string) (missing []string, err error) {
+	err = db.OnSession(ctx, func(conn *pgx.Conn) error {
 		missing, err = migrations.Optional(ctx, conn, schema)
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/localstack/soak"
 )
 
@@ -43,12 +44,12 @@ Bookings, misbehaviours, changes and kills come from the seed, which is printed:
 --kill-every and --misbehave. How they interleave is up to the machine.
 
 It exits with 1 if anything was violated.`,
-		Example: `  followup soak --bookings 2000
-  followup soak --bookings 2000 --seed 42 --kill-every 2s`,
-		Args:              exactArgs(0),
+		Example: `  devstack soak --bookings 2000
+  devstack soak --bookings 2000 --seed 42 --kill-every 2s`,
+		Args:              cli.ExactArgs(0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			functionLog, closeLog, err := openLog(cmd, logFile, logFile == "")
+			functionLog, closeLog, err := cli.OpenLog(cmd, logFile, logFile == "")
 			if err != nil {
 				return err
 			}
@@ -76,10 +77,10 @@ It exits with 1 if anything was violated.`,
 }
 
 func runSoak(cmd *cobra.Command, o soak.Options) error {
-	again := fmt.Sprintf("followup soak --bookings %d --tenants %d --kill-every %v --misbehave %v --seed %d",
+	again := fmt.Sprintf("devstack soak --bookings %d --tenants %d --kill-every %v --misbehave %v --seed %d",
 		o.Bookings, o.Tenants, o.KillEvery, o.Misbehave, o.Seed)
 	fmt.Fprintf(cmd.OutOrStdout(), "seed %d; the same again: %s\n", o.Seed, again)
-	m := &soakMeter{w: cmd.ErrOrStderr(), show: isTerminal(cmd.ErrOrStderr()), began: time.Now()}
+	m := &soakMeter{w: cmd.ErrOrStderr(), show: cli.IsTerminal(cmd.ErrOrStderr()), began: time.Now()}
 	o.Progress = m.draw
 	report, err := soak.Run(cmd.Context(), o)
 	m.clear()
@@ -110,14 +111,14 @@ func (m *soakMeter) draw(p soak.Progress) {
 	if p.Settling {
 		what = "settling"
 	}
-	line := fmt.Sprintf("%s %s, %d of %s ended, %s, %s", what, meter(p.Ended, p.Planned),
-		p.Ended, plural(p.Planned, "booking"), plural(p.Kills, "kill"), time.Since(m.began).Round(time.Second))
+	line := fmt.Sprintf("%s %s, %d of %s ended, %s, %s", what, cli.Meter(p.Ended, p.Planned),
+		p.Ended, cli.Plural(p.Planned, "booking"), cli.Plural(p.Kills, "kill"), time.Since(m.began).Round(time.Second))
 	switch {
 	case m.show:
-		fmt.Fprint(m.w, eraseBar+line)
+		fmt.Fprint(m.w, cli.EraseLine+line)
 	case time.Since(m.said) >= sayEvery:
 		m.said = time.Now()
-		fmt.Fprintln(m.w, "followup: "+line)
+		fmt.Fprintln(m.w, "devstack: "+line)
 	}
 }
 
@@ -125,7 +126,7 @@ func (m *soakMeter) clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.show {
-		fmt.Fprint(m.w, eraseBar)
+		fmt.Fprint(m.w, cli.EraseLine)
 	}
 }
 
@@ -133,7 +134,7 @@ func (m *soakMeter) clear() {
 // error.
 func printSoak(w io.Writer, r *soak.Report) error {
 	rows := [][]string{
-		{"bookings", fmt.Sprintf("%d of %s", r.Bookings, plural(r.Tenants, "tenant"))},
+		{"bookings", fmt.Sprintf("%d of %s", r.Bookings, cli.Plural(r.Tenants, "tenant"))},
 		{"came due in", fmt.Sprintf("%v, %.0f a second", r.Booking.Round(time.Second), float64(r.Bookings)/r.Booking.Seconds())},
 		{"settled in", fmt.Sprintf("%v after the last fault; lease, grace and two sweeps are %v", r.Settling.Round(100*time.Millisecond), r.Promised)},
 		{"SIGKILLs", fmt.Sprintf("%d of ExecuteFollowUp, %d of ScheduleFollowUp", r.Kills.Execute, r.Kills.Schedule)},
@@ -151,17 +152,17 @@ func printSoak(w io.Writer, r *soak.Report) error {
 			"p50 " + lag(r.Lag.P50), "p95 " + lag(r.Lag.P95), "p99 " + lag(r.Lag.P99), "max " + lag(r.Lag.Max)}, ", ")},
 		[]string{"violations", fmt.Sprint(r.Violated)},
 	)
-	if err := printTable(w, nil, rows); err != nil {
+	if err := cli.Table(w, nil, rows); err != nil {
 		return err
 	}
 	for _, v := range r.Violations {
-		fmt.Fprintf(w, "VIOLATION %s: tenant %s, booking %s: %s\n", v.Kind, v.Booking.TenantID, v.Booking.BookingID, printable(v.Detail))
+		fmt.Fprintf(w, "VIOLATION %s: tenant %s, booking %s: %s\n", v.Kind, v.Booking.TenantID, v.Booking.BookingID, cli.Printable(v.Detail))
 	}
 	if more := r.Violated - len(r.Violations); more > 0 {
-		fmt.Fprintf(w, "and %s more\n", plural(more, "violation"))
+		fmt.Fprintf(w, "and %s more\n", cli.Plural(more, "violation"))
 	}
 	if r.Violated > 0 {
-		return fmt.Errorf("%s with seed %d", plural(r.Violated, "violation"), r.Seed)
+		return fmt.Errorf("%s with seed %d", cli.Plural(r.Violated, "violation"), r.Seed)
 	}
 	fmt.Fprintln(w, "nothing was called twice, nothing was lost")
 	return nil

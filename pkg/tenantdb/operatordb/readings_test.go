@@ -1,4 +1,4 @@
-package tenantdb_test
+package operatordb_test
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -22,7 +22,7 @@ func TestReadings(t *testing.T) {
 	f.Insert(t, tenantdbtest.Row{Type: "meeting"})
 	f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB})
 	f.Insert(t, tenantdbtest.Row{CreatedAt: first.Add(-100 * time.Hour), ScheduledAt: first.Add(-96 * time.Hour)})
-	got, err := f.DB.Readings(t.Context(), tenantdbtest.TenantA, rules())
+	got, err := open(f.DB).Readings(t.Context(), tenantdbtest.TenantA, rules())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +52,8 @@ func TestLookalikes(t *testing.T) {
 	}
 	r := rules()
 	r.BookingTypes = append(r.BookingTypes, followup.Kind("scheduled_call"))
-	got, err := f.DB.Lookalikes(t.Context(), tenantdbtest.TenantA, r)
-	want := []tenantdb.Lookalike{{Type: "Folow-Up", Count: 2}, {Type: "sceduled_call", Count: 1}}
+	got, err := open(f.DB).Lookalikes(t.Context(), tenantdbtest.TenantA, r)
+	want := []operatordb.Lookalike{{Type: "Folow-Up", Count: 2}, {Type: "sceduled_call", Count: 1}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

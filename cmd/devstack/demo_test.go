@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/localstack/demo"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
@@ -66,8 +67,8 @@ func TestADemoThatEndsOtherwiseFails(t *testing.T) {
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	_ = cmd.Run() // its exit code is looked at
-	if code := cmd.ProcessState.ExitCode(); code != exitFailed {
-		t.Errorf("exit code %d, want %d", code, exitFailed)
+	if code := cmd.ProcessState.ExitCode(); code != cli.ExitFailed {
+		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
 	if !strings.Contains(errOut.String(), "did not end as it should") {
 		t.Errorf("standard error is %s", &errOut)

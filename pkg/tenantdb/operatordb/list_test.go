@@ -1,4 +1,4 @@
-package tenantdb_test
+package operatordb_test
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -31,12 +31,12 @@ func (l *listing) add(t *testing.T, name string, row tenantdbtest.Row) followup.
 }
 
 // list pages through everything that the filter shows.
-func (l *listing) list(t *testing.T, tenant uuid.UUID, f tenantdb.Filter, rules followup.Rules, page int) []string {
+func (l *listing) list(t *testing.T, tenant uuid.UUID, f operatordb.Filter, rules followup.Rules, page int) []string {
 	t.Helper()
 	names := []string{}
-	var after tenantdb.Cursor
+	var after operatordb.Cursor
 	for {
-		bookings, end, err := l.DB.List(t.Context(), tenant, f, rules, after, page)
+		bookings, end, err := open(l.DB).List(t.Context(), tenant, f, rules, after, page)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,23 +72,23 @@ func TestAListShowsWhatItsFilterSaysInTheOrderOfTheCalls(t *testing.T) {
 	withLead := rules()
 	withLead.LeadTime = 2*time.Hour + 30*time.Minute
 	for name, c := range map[string]struct {
-		filter tenantdb.Filter
+		filter operatordb.Filter
 		rules  followup.Rules
 		want   []string
 	}{
-		"everything":               {tenantdb.Filter{}, rules(), all},
-		"a status":                 {tenantdb.Filter{Statuses: []followup.TaskStatus{followup.Pending}}, rules(), []string{"late", "new"}},
-		"two statuses":             {tenantdb.Filter{Statuses: []followup.TaskStatus{followup.Executed, followup.Cancelled}}, rules(), []string{"made", "stopped"}},
-		"a reason":                 {tenantdb.Filter{Reasons: []followup.Reason{followup.OutcomeUnknown}}, rules(), []string{"in doubt"}},
-		"two reasons":              {tenantdb.Filter{Reasons: []followup.Reason{followup.NotStarted, followup.ByOperator}}, rules(), []string{"busy", "stopped"}},
-		"both":                     {tenantdb.Filter{Statuses: []followup.TaskStatus{followup.Failed}, Reasons: []followup.Reason{followup.ByOperator}}, rules(), []string{}},
-		"due from":                 {tenantdb.Filter{DueFrom: now.Add(2 * time.Hour)}, rules(), []string{"stopped", "new"}},
-		"due before":               {tenantdb.Filter{DueBefore: now.Add(-40 * time.Minute)}, rules(), []string{"late", "lost"}},
-		"due with a lead time":     {tenantdb.Filter{DueFrom: now, DueBefore: now.Add(31 * time.Minute)}, withLead, []string{"new"}},
-		"claimed":                  {tenantdb.Filter{ClaimedFrom: now.Add(-10 * time.Minute), ClaimedBefore: now.Add(-8 * time.Minute)}, rules(), []string{"stuck", "busy"}},
-		"open":                     {tenantdb.Filter{Open: true}, rules(), []string{"late", "lost", "busy", "scheduled", "new"}},
-		"overdue":                  {tenantdb.Filter{Overdue: true}, rules(), []string{"late", "lost", "stuck", "busy"}},
-		"overdue with a lead time": {tenantdb.Filter{Overdue: true}, withLead, []string{"late", "lost", "stuck", "busy", "scheduled"}},
+		"everything":               {operatordb.Filter{}, rules(), all},
+		"a status":                 {operatordb.Filter{Statuses: []followup.TaskStatus{followup.Pending}}, rules(), []string{"late", "new"}},
+		"two statuses":             {operatordb.Filter{Statuses: []followup.TaskStatus{followup.Executed, followup.Cancelled}}, rules(), []string{"made", "stopped"}},
+		"a reason":                 {operatordb.Filter{Reasons: []followup.Reason{followup.OutcomeUnknown}}, rules(), []string{"in doubt"}},
+		"two reasons":              {operatordb.Filter{Reasons: []followup.Reason{followup.NotStarted, followup.ByOperator}}, rules(), []string{"busy", "stopped"}},
+		"both":                     {operatordb.Filter{Statuses: []followup.TaskStatus{followup.Failed}, Reasons: []followup.Reason{followup.ByOperator}}, rules(), []string{}},
+		"due from":                 {operatordb.Filter{DueFrom: now.Add(2 * time.Hour)}, rules(), []string{"stopped", "new"}},
+		"due before":               {operatordb.Filter{DueBefore: now.Add(-40 * time.Minute)}, rules(), []string{"late", "lost"}},
+		"due with a lead time":     {operatordb.Filter{DueFrom: now, DueBefore: now.Add(31 * time.Minute)}, withLead, []string{"new"}},
+		"claimed":                  {operatordb.Filter{ClaimedFrom: now.Add(-10 * time.Minute), ClaimedBefore: now.Add(-8 * time.Minute)}, rules(), []string{"stuck", "busy"}},
+		"open":                     {operatordb.Filter{Open: true}, rules(), []string{"late", "lost", "busy", "scheduled", "new"}},
+		"overdue":                  {operatordb.Filter{Overdue: true}, rules(), []string{"late", "lost", "stuck", "busy"}},
+		"overdue with a lead time": {operatordb.Filter{Overdue: true}, withLead, []string{"late", "lost", "stuck", "busy", "scheduled"}},
 	} {
 		for _, page := range []int{1, 2, 100} {
 			if diff := cmp.Diff(c.want, l.list(t, tenantdbtest.TenantA, c.filter, c.rules, page)); diff != "" {
@@ -101,7 +101,7 @@ func TestAListShowsWhatItsFilterSaysInTheOrderOfTheCalls(t *testing.T) {
 func TestAListShowsFollowUpsOnly(t *testing.T) {
 	t.Parallel()
 	l := newListing(t)
-	loosen(t, l.Fixture, tenantdbtest.TenantA, "booking_type")
+	l.Fixture.Loosen(t, tenantdbtest.TenantA, "booking_type")
 	old := time.Now().Add(-48 * time.Hour)
 	l.add(t, "another spelling", tenantdbtest.Row{Type: "Follow-Up"})
 	l.add(t, "a meeting", tenantdbtest.Row{Type: "meeting"})
@@ -110,7 +110,7 @@ func TestAListShowsFollowUpsOnly(t *testing.T) {
 	l.add(t, "old, but armed", tenantdbtest.Row{ScheduledAt: old, CreatedAt: old, Task: followup.Task{Status: followup.Executed, Revision: 2}})
 	l.add(t, "deleted", tenantdbtest.Row{Deleted: true})
 	l.add(t, "without a type", tenantdbtest.Row{Columns: map[string]any{"booking_type": nil}})
-	got := l.list(t, tenantdbtest.TenantA, tenantdb.Filter{}, rules(), 100)
+	got := l.list(t, tenantdbtest.TenantA, operatordb.Filter{}, rules(), 100)
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{"a meeting that was armed", "another spelling", "deleted", "old, but armed"}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -121,7 +121,7 @@ func TestAListShowsFollowUpsOnly(t *testing.T) {
 func TestAListPagesThroughRowsWithEqualAndOddTimes(t *testing.T) {
 	t.Parallel()
 	l := newListing(t)
-	loosen(t, l.Fixture, tenantdbtest.TenantA, "scheduled_at")
+	l.Fixture.Loosen(t, tenantdbtest.TenantA, "scheduled_at")
 	at := micro(time.Now())
 	want := map[string]bool{}
 	for _, odd := range []any{at, at, at, at, nil, nil, "infinity", "-infinity", "0001-01-01 00:00:00+00", "20000-01-01 00:00:00+00", "0044-03-15 12:00:00+00 BC"} {
@@ -130,7 +130,7 @@ func TestAListPagesThroughRowsWithEqualAndOddTimes(t *testing.T) {
 		want[ref.BookingID.String()] = true
 	}
 	for _, page := range []int{1, 3, len(want), len(want) + 1} {
-		got := l.list(t, tenantdbtest.TenantA, tenantdb.Filter{}, rules(), page)
+		got := l.list(t, tenantdbtest.TenantA, operatordb.Filter{}, rules(), page)
 		seen := map[string]bool{}
 		for _, name := range got {
 			seen[name] = true
@@ -139,10 +139,10 @@ func TestAListPagesThroughRowsWithEqualAndOddTimes(t *testing.T) {
 			t.Errorf("by %d: %d rows, %d of them different, want %d", page, len(got), len(seen), len(want))
 		}
 	}
-	if got := l.list(t, tenantdbtest.TenantA, tenantdb.Filter{DueFrom: at}, rules(), 100); len(got) != 5 {
+	if got := l.list(t, tenantdbtest.TenantA, operatordb.Filter{DueFrom: at}, rules(), 100); len(got) != 5 {
 		t.Errorf("due from then: %d rows, want the four and that of the year 20000", len(got))
 	}
-	if got := l.list(t, tenantdbtest.TenantA, tenantdb.Filter{DueBefore: at.Add(time.Microsecond)}, rules(), 100); len(got) != 6 {
+	if got := l.list(t, tenantdbtest.TenantA, operatordb.Filter{DueBefore: at.Add(time.Microsecond)}, rules(), 100); len(got) != 6 {
 		t.Errorf("due by then: %d rows, want the four and those of the years 1 and 44 BC", len(got))
 	}
 }
@@ -154,13 +154,13 @@ func TestATenantListsItsOwnBookingsOnly(t *testing.T) {
 		l.add(t, "A's", tenantdbtest.Row{Tenant: tenantdbtest.TenantA})
 		ofB := l.add(t, "B's", tenantdbtest.Row{Tenant: tenantdbtest.TenantB})
 		if name == "registry" { // where LAD's own column may be NULL
-			loosen(t, l.Fixture, tenantdbtest.TenantB, "task_status")
+			l.Fixture.Loosen(t, tenantdbtest.TenantB, "task_status")
 			l.LAD(t, tenantdbtest.TenantB, `UPDATE lead_bookings SET task_status = NULL WHERE id = $1`, ofB.BookingID)
 		}
 		for tenant, want := range map[uuid.UUID][]string{
 			tenantdbtest.TenantA: {"A's"}, tenantdbtest.TenantB: {"B's"}, uuid.New(): {}, uuid.Nil: {},
 		} {
-			if diff := cmp.Diff(want, l.list(t, tenant, tenantdb.Filter{Statuses: []followup.TaskStatus{followup.Pending}}, rules(), 100)); diff != "" {
+			if diff := cmp.Diff(want, l.list(t, tenant, operatordb.Filter{Statuses: []followup.TaskStatus{followup.Pending}}, rules(), 100)); diff != "" {
 				t.Errorf("%s: tenant %s (-want +got):\n%s", name, tenant, diff)
 			}
 		}
@@ -171,11 +171,11 @@ func TestAStatusThatDoesNotExistIsRefusedAndAReasonIsOnlyAValue(t *testing.T) {
 	t.Parallel()
 	l := newListing(t)
 	l.add(t, "new", tenantdbtest.Row{})
-	f := tenantdb.Filter{Statuses: []followup.TaskStatus{"pending') OR true --"}}
-	if _, _, err := l.DB.List(t.Context(), tenantdbtest.TenantA, f, rules(), tenantdb.Cursor{}, 10); err == nil {
+	f := operatordb.Filter{Statuses: []followup.TaskStatus{"pending') OR true --"}}
+	if _, _, err := open(l.DB).List(t.Context(), tenantdbtest.TenantA, f, rules(), operatordb.Cursor{}, 10); err == nil {
 		t.Error("accepted")
 	}
-	f = tenantdb.Filter{Reasons: []followup.Reason{"x') OR true --"}}
+	f = operatordb.Filter{Reasons: []followup.Reason{"x') OR true --"}}
 	if got := l.list(t, tenantdbtest.TenantA, f, rules(), 10); len(got) != 0 {
 		t.Errorf("listed %v", got)
 	}

@@ -1,4 +1,4 @@
-package tenantdb
+package operatordb
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // The statements of a smoke test. They are the only ones that write LAD's own
@@ -44,9 +45,9 @@ var ErrNoUser = errors.New("no lead of the tenant is assigned to a user")
 // would be a duplicate, or one call too many. The lead is assigned to the user, or if
 // that is nil, to one to whom another lead of the tenant is. The login must be that
 // of the owner of LAD's tables.
-func (db *DB) BookCanary(ctx context.Context, tenant uuid.UUID, user uuid.NullUUID, bookingType string, in time.Duration) (followup.Ref, error) {
+func (db DB) BookCanary(ctx context.Context, tenant uuid.UUID, user uuid.NullUUID, bookingType string, in time.Duration) (followup.Ref, error) {
 	ref := followup.Ref{TenantID: tenant}
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.InTenant(ctx, tenant, func(tx pgx.Tx) error {
 		if !user.Valid {
 			err := tx.QueryRow(ctx, canaryUserSQL, tenant).Scan(&user)
 			if errors.Is(err, pgx.ErrNoRows) {
@@ -60,9 +61,9 @@ func (db *DB) BookCanary(ctx context.Context, tenant uuid.UUID, user uuid.NullUU
 		if _, err := tx.Exec(ctx, insertCanaryLeadSQL, tenant, lead, CanaryNumber, user); err != nil {
 			return fmt.Errorf("make the lead: %w", err)
 		}
-		return tx.QueryRow(ctx, insertCanarySQL, tenant, lead, user, bookingType, milliseconds(in)).Scan(&ref.BookingID)
+		return tx.QueryRow(ctx, insertCanarySQL, tenant, lead, user, bookingType, fmt.Sprintf("%dms", in.Milliseconds())).Scan(&ref.BookingID)
 	})
-	if errors.Is(err, errUnknownTenant) {
+	if errors.Is(err, tenantdb.ErrUnknownTenant) {
 		return ref, fmt.Errorf("book a canary: tenant %s has no schema", tenant)
 	}
 	if err != nil {
@@ -73,8 +74,8 @@ func (db *DB) BookCanary(ctx context.Context, tenant uuid.UUID, user uuid.NullUU
 
 // CancelCanary cancels a booking of BookCanary as LAD would, and no other: the next
 // sweep takes its task away. The login must be that of the owner of LAD's tables.
-func (db *DB) CancelCanary(ctx context.Context, ref followup.Ref) error {
-	err := db.inTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
+func (db DB) CancelCanary(ctx context.Context, ref followup.Ref) error {
+	err := db.InTenant(ctx, ref.TenantID, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, cancelCanarySQL, ref.TenantID, ref.BookingID)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = errors.New("there is no such booking of a smoke test")

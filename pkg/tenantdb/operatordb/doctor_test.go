@@ -1,4 +1,4 @@
-package tenantdb_test
+package operatordb_test
 
 import (
 	"errors"
@@ -10,35 +10,19 @@ import (
 	"github.com/google/uuid"
 
 	"lad.internal/followup/internal/ladschema"
-	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/migrations"
 	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
-// login makes a role of its own, since roles belong to the whole server, and
-// opens the repository as it.
-func login(t *testing.T, f *tenantdbtest.Fixture, attributes string, statements ...string) *tenantdb.DB {
-	t.Helper()
-	role := "r" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	all := []string{"CREATE ROLE " + role + " LOGIN IN ROLE followup_app PASSWORD '" + tenantdbtest.Password + "' " + attributes}
-	for _, s := range statements {
-		all = append(all, strings.ReplaceAll(s, "$role", role))
-	}
-	f.Admin(t, all...)
-	return f.Open(func(c *tenantdb.Config) {
-		c.URL = settings.NewSecret(strings.Replace(c.URL.Reveal(), "followup_app", role, 1))
-	})
-}
-
 func TestTheDatabasesClockIsRead(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
-	if now, err := f.DB.Clock(t.Context()); err != nil || time.Since(now).Abs() > time.Minute {
+	if now, err := open(f.DB).Clock(t.Context()); err != nil || time.Since(now).Abs() > time.Minute {
 		t.Errorf("%v, error %v", now, err)
 	}
 	hourAhead := f.Open(func(c *tenantdb.Config) { c.Clock = func(db time.Time) time.Time { return db.Add(time.Hour) } })
-	if now, err := hourAhead.Clock(t.Context()); err != nil || time.Until(now) < 50*time.Minute {
+	if now, err := open(hourAhead).Clock(t.Context()); err != nil || time.Until(now) < 50*time.Minute {
 		t.Errorf("%v, error %v", now, err)
 	}
 }
@@ -47,15 +31,15 @@ func TestEverySchemaOfTheTenantsIsListedOnce(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
 	f.LAD(t, tenantdbtest.TenantA, `INSERT INTO lad_registry.tenants VALUES ($1, $2), ($3, NULL)`, uuid.New(), tenantdbtest.SchemaA, uuid.New())
-	got, err := f.DB.Schemas(t.Context())
+	got, err := open(f.DB).Schemas(t.Context())
 	if want := []string{tenantdbtest.SchemaA, tenantdbtest.SchemaB}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("registry: %v, error %v", got, err)
 	}
 	f.LAD(t, tenantdbtest.TenantA, `UPDATE lad_registry.tenants SET schema_name = 'pg_catalog' WHERE tenant_id = $1`, tenantdbtest.TenantA)
-	if got, err := f.Open().Schemas(t.Context()); err == nil {
+	if got, err := open(f.Open()).Schemas(t.Context()); err == nil {
 		t.Errorf("a registry that names no possible schema gives %v", got)
 	}
-	got, err = tenantdbtest.New(t).DB.Schemas(t.Context())
+	got, err = open(tenantdbtest.New(t).DB).Schemas(t.Context())
 	if err != nil || !slices.Equal(got, []string{tenantdbtest.SharedSchema}) {
 		t.Errorf("shared: %v, error %v", got, err)
 	}
@@ -75,14 +59,14 @@ func TestWhatASchemaLacksIsTold(t *testing.T) {
 	if got := migrationsOf(t, f.DB, tenantdbtest.SchemaA)[1].Missing; !slices.Contains(got, "view followup_leads") {
 		t.Errorf("without the view it lacks %v", got)
 	}
-	if _, err := f.DB.Migrations(t.Context(), "no_such_schema"); err == nil {
+	if _, err := open(f.DB).Migrations(t.Context(), "no_such_schema"); err == nil {
 		t.Error("a schema that is not there lacks nothing")
 	}
 }
 
 func migrationsOf(t *testing.T, db *tenantdb.DB, schema string) []migrations.MigrationStatus {
 	t.Helper()
-	statuses, err := db.Migrations(t.Context(), schema)
+	statuses, err := open(db).Migrations(t.Context(), schema)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,14 +82,14 @@ func TestALoginThatIsMoreThanItShouldIsFoundOut(t *testing.T) {
 		"BYPASSRLS":            {"it is BYPASSRLS"},
 		"CREATEDB REPLICATION": {"it is CREATEDB", "it is REPLICATION"},
 	} {
-		got, err := login(t, f, attributes).RoleExcess(t.Context())
+		got, err := open(f.Login(t, attributes)).RoleExcess(t.Context())
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, error %v", attributes, got, err)
 		}
 	}
 	// Membership is as good as the attribute, even where nothing is inherited.
-	member := login(t, f, "NOINHERIT", "GRANT lad_owner TO $role")
-	if got, err := member.RoleExcess(t.Context()); err != nil || !slices.Equal(got, []string{"it is a member of lad_owner, which is CREATEROLE"}) {
+	member := f.Login(t, "NOINHERIT", "GRANT lad_owner TO $role")
+	if got, err := open(member).RoleExcess(t.Context()); err != nil || !slices.Equal(got, []string{"it is a member of lad_owner, which is CREATEROLE"}) {
 		t.Errorf("a member of lad_owner: %v, error %v", got, err)
 	}
 }
@@ -127,19 +111,19 @@ func TestARightThatTheLoginDoesNotNeedIsFoundOut(t *testing.T) {
 		{"CREATE TABLE lad_dev.secrets (s text)", ""},
 		{"GRANT SELECT ON lad_dev.secrets TO $role", "SELECT on secrets"},
 	} {
-		got, err := login(t, f, "", c.grant).SchemaExcess(t.Context(), tenantdbtest.SharedSchema)
+		got, err := open(f.Login(t, "", c.grant)).SchemaExcess(t.Context(), tenantdbtest.SharedSchema)
 		if err != nil || strings.Join(got, "; ") != c.want {
 			t.Errorf("%s: %q, want %q, error %v", c.grant, got, c.want, err)
 		}
 	}
 	// A registry in the same schema is meant to be read, and no more than that.
-	with := login(t, f, "", "CREATE TABLE lad_dev.registry (id int)", "GRANT SELECT, INSERT ON lad_dev.registry TO $role")
-	got, err := with.SchemaExcess(t.Context(), tenantdbtest.SharedSchema, "lad_dev.registry")
+	with := f.Login(t, "", "CREATE TABLE lad_dev.registry (id int)", "GRANT SELECT, INSERT ON lad_dev.registry TO $role")
+	got, err := open(with).SchemaExcess(t.Context(), tenantdbtest.SharedSchema, "lad_dev.registry")
 	if err != nil || !slices.Equal(got, []string{"INSERT on registry"}) {
 		t.Errorf("registry: %q, error %v", got, err)
 	}
 	// Who may become the owner has the owner's rights.
-	got, err = login(t, f, "NOINHERIT", "GRANT lad_owner TO $role").SchemaExcess(t.Context(), tenantdbtest.SharedSchema)
+	got, err = open(f.Login(t, "NOINHERIT", "GRANT lad_owner TO $role")).SchemaExcess(t.Context(), tenantdbtest.SharedSchema)
 	if err != nil || !slices.ContainsFunc(got, func(s string) bool { return strings.HasSuffix(s, "on lead_bookings") }) {
 		t.Errorf("a member of the owner: %q, error %v", got, err)
 	}
@@ -151,7 +135,7 @@ func TestAViewThatShowsOtherTenantsIsFoundOut(t *testing.T) {
 	f.Insert(t, tenantdbtest.Row{})
 	leaks := func(db *tenantdb.DB) string {
 		t.Helper()
-		found, err := db.Leaks(t.Context(), tenantdbtest.SharedSchema)
+		found, err := open(db).Leaks(t.Context(), tenantdbtest.SharedSchema)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +145,7 @@ func TestAViewThatShowsOtherTenantsIsFoundOut(t *testing.T) {
 		t.Errorf("as migrated: %s", got)
 	}
 	// A setting of the role's own stands in for a forgotten one.
-	preset := login(t, f, "", "ALTER ROLE $role SET app.tenant_id = '"+tenantdbtest.TenantA.String()+"'")
+	preset := f.Login(t, "", "ALTER ROLE $role SET app.tenant_id = '"+tenantdbtest.TenantA.String()+"'")
 	const unset = " shows rows without the setting app.tenant_id"
 	if got := leaks(preset); got != strings.Join([]string{"followup_bookings", "followup_leads", "followup_agents", "followup_numbers"}, unset+"; ")+unset {
 		t.Errorf("with a tenant preset: %s", got)
@@ -173,7 +157,7 @@ func TestAViewThatShowsOtherTenantsIsFoundOut(t *testing.T) {
 		t.Errorf("with an open view: %s", got)
 	}
 	f.LAD(t, tenantdbtest.TenantA, `DROP VIEW followup_leads`)
-	if _, err := f.DB.Leaks(t.Context(), tenantdbtest.SharedSchema); !errors.Is(err, tenantdb.ErrUnmigrated) {
+	if _, err := open(f.DB).Leaks(t.Context(), tenantdbtest.SharedSchema); !errors.Is(err, tenantdb.ErrUnmigrated) {
 		t.Errorf("without the view: %v", err)
 	}
 }
@@ -183,7 +167,7 @@ func TestLADsTriggerIsFoundByItsNameOrItsChannelWhileItIsEnabled(t *testing.T) {
 	f := tenantdbtest.New(t)
 	triggers := func() string {
 		t.Helper()
-		found, err := f.DB.LADTriggers(t.Context(), tenantdbtest.SharedSchema)
+		found, err := open(f.DB).LADTriggers(t.Context(), tenantdbtest.SharedSchema)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/localstack/soak"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 	"lad.internal/followup/pkg/followup"
@@ -78,8 +79,8 @@ func TestTheSoakShowsHowFarItIs(t *testing.T) {
 		show bool
 		want string
 	}{
-		{"a bar on a terminal", true, eraseBar + line + eraseBar + line + eraseBar},
-		{"a line now and then elsewhere", false, "followup: " + line + "\n"},
+		{"a bar on a terminal", true, cli.EraseLine + line + cli.EraseLine + line + cli.EraseLine},
+		{"a line now and then elsewhere", false, "devstack: " + line + "\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -106,7 +107,7 @@ func TestASoakPrintsItsSeedAndItsAccount(t *testing.T) {
 		t.Fatalf("%v: %s%s", err, &out, &errOut)
 	}
 	for _, want := range []string{
-		"seed 7; the same again: followup soak --bookings 20 --tenants 3 --kill-every 5s --misbehave 0.05 --seed 7\n",
+		"seed 7; the same again: devstack soak --bookings 20 --tenants 3 --kill-every 5s --misbehave 0.05 --seed 7\n",
 		"20 of 3 tenants\n", "nothing was called twice, nothing was lost\n",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -124,7 +125,7 @@ func TestASoakThatCannotBePlayedIsRefused(t *testing.T) {
 		{"--bookings", "0"}, {"--tenants", "0"}, {"--misbehave", "1.5"}, {"--kill-every", "1ms"}, {"--rate", "0"}, {"--sweep-every", "0s"},
 	} {
 		code, _, errOut := runCommand(t, append([]string{"soak"}, args...)...)
-		if code != exitFailed || !strings.Contains(errOut, "followup: soak: ") {
+		if code != cli.ExitFailed || !strings.Contains(errOut, "devstack: soak: ") {
 			t.Errorf("%v: exit code %d with %q", args, code, errOut)
 		}
 	}

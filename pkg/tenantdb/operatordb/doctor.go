@@ -1,4 +1,4 @@
-package tenantdb
+package operatordb
 
 import (
 	"context"
@@ -11,22 +11,23 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lad.internal/followup/migrations"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // Clock reads the database's clock.
-func (db *DB) Clock(ctx context.Context) (now time.Time, err error) {
-	err = db.inTx(ctx, func(tx pgx.Tx) error { return tx.QueryRow(ctx, clockSQL).Scan(&now) })
+func (db DB) Clock(ctx context.Context) (now time.Time, err error) {
+	err = db.InTx(ctx, func(tx pgx.Tx) error { return tx.QueryRow(ctx, clockSQL).Scan(&now) })
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the database's clock: %w", err)
 	}
-	return db.clock(now), nil
+	return db.At(now), nil
 }
 
 // Schemas lists the schemas that hold tenants' tables, in alphabetical order:
 // the shared one, or those that the registry names.
-func (db *DB) Schemas(ctx context.Context) ([]string, error) {
-	if s, ok := db.tenants.(*shared); ok {
-		return []string{s.name}, nil
+func (db DB) Schemas(ctx context.Context) ([]string, error) {
+	if shared := db.SharedSchema(); shared != "" {
+		return []string{shared}, nil
 	}
 	tenants, err := db.Tenants(ctx)
 	if err != nil {
@@ -34,8 +35,8 @@ func (db *DB) Schemas(ctx context.Context) ([]string, error) {
 	}
 	var schemas []string
 	for _, tenant := range tenants {
-		schema, err := db.tenants.schema(ctx, tenant)
-		if errors.Is(err, errUnknownTenant) {
+		schema, err := db.SchemaOf(ctx, tenant)
+		if errors.Is(err, tenantdb.ErrUnknownTenant) {
 			continue // gone since it was listed
 		}
 		if err != nil {
@@ -48,8 +49,8 @@ func (db *DB) Schemas(ctx context.Context) ([]string, error) {
 }
 
 // Migrations says how far a schema is migrated.
-func (db *DB) Migrations(ctx context.Context, schema string) (status []migrations.MigrationStatus, err error) {
-	err = db.onSession(ctx, func(conn *pgx.Conn) error {
+func (db DB) Migrations(ctx context.Context, schema string) (status []migrations.MigrationStatus, err error) {
+	err = db.OnSession(ctx, func(conn *pgx.Conn) error {
 		status, err = migrations.Status(ctx, conn, schema)
 		return err
 	})
@@ -66,8 +67,8 @@ type Durability struct {
 const durabilitySQL = `SELECT current_setting('synchronous_commit'), current_setting('fsync')::boolean, current_setting('full_page_writes')::boolean`
 
 // Durability reads it.
-func (db *DB) Durability(ctx context.Context) (d Durability, err error) {
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+func (db DB) Durability(ctx context.Context) (d Durability, err error) {
+	err = db.InTx(ctx, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, durabilitySQL).Scan(&d.SynchronousCommit, &d.Fsync, &d.FullPageWrites)
 	})
 	if err != nil {
@@ -87,8 +88,8 @@ ORDER BY r.rolname <> session_user, r.rolname, what`
 
 // RoleExcess lists what the login may do to the server that it should not: one
 // phrase each, none if all is well.
-func (db *DB) RoleExcess(ctx context.Context) (excess []string, err error) {
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+func (db DB) RoleExcess(ctx context.Context) (excess []string, err error) {
+	err = db.InTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, dangerousSQL)
 		if err != nil {
 			return err
@@ -163,11 +164,11 @@ var (
 // SchemaExcess lists what the login may do in a schema that it should not: one
 // phrase each, none if all is well. readable are the relations, as
 // schema.table, that it may read besides the views: the registry.
-func (db *DB) SchemaExcess(ctx context.Context, schema string, readable ...string) (excess []string, err error) {
+func (db DB) SchemaExcess(ctx context.Context, schema string, readable ...string) (excess []string, err error) {
 	if readable == nil {
 		readable = []string{}
 	}
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+	err = db.InTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, schemaExcessSQL, schema, views, taskColumns, readable)
 		if err != nil {
 			return err
@@ -189,12 +190,9 @@ const visibleSQL = `SELECT EXISTS (SELECT FROM followup_bookings), EXISTS (SELEC
 // without the setting app.tenant_id, and with that of a tenant that nobody is.
 // One phrase each, none if the views keep tenants apart. An empty table leaks
 // nothing.
-func (db *DB) Leaks(ctx context.Context, schema string) (leaks []string, err error) {
+func (db DB) Leaks(ctx context.Context, schema string) (leaks []string, err error) {
 	for _, bound := range []bool{false, true} {
-		err = db.inTx(ctx, func(tx pgx.Tx) error {
-			if err := bindSchema(ctx, tx, schema, db.timeouts); err != nil {
-				return err
-			}
+		err = db.InSchema(ctx, schema, func(tx pgx.Tx) error {
 			when := "without the setting app.tenant_id"
 			if bound {
 				when = "of other tenants than the one in app.tenant_id"
@@ -204,7 +202,7 @@ func (db *DB) Leaks(ctx context.Context, schema string) (leaks []string, err err
 			}
 			var shows [5]bool
 			if err := tx.QueryRow(ctx, visibleSQL).Scan(&shows[0], &shows[1], &shows[2], &shows[3], &shows[4]); err != nil {
-				return unmigrated(err)
+				return err
 			}
 			for i, view := range []string{"followup_bookings", "followup_leads", "followup_agents", "followup_numbers", "followup_call_log"} {
 				if shows[i] {
@@ -218,16 +216,6 @@ func (db *DB) Leaks(ctx context.Context, schema string) (leaks []string, err err
 		}
 	}
 	return leaks, nil
-}
-
-// bindSchema binds the transaction to a schema and to no tenant, read-only.
-func bindSchema(ctx context.Context, tx pgx.Tx, schema string, t timeouts) error {
-	if _, err := tx.Exec(ctx, `SET TRANSACTION READ ONLY`); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `SELECT set_config('search_path', $1, true), set_config('lock_timeout', $2, true), set_config('statement_timeout', $3, true)`,
-		pgx.Identifier{schema}.Sanitize()+", pg_temp", t.lock, t.statement)
-	return err
 }
 
 // The names of LAD's own way to announce a booking.
@@ -250,8 +238,8 @@ ORDER BY t.tgname`
 
 // LADTriggers lists the enabled triggers in a schema by which LAD's own
 // scheduler hears of new follow-ups. While that runs, two systems dial.
-func (db *DB) LADTriggers(ctx context.Context, schema string) (names []string, err error) {
-	err = db.inTx(ctx, func(tx pgx.Tx) error {
+func (db DB) LADTriggers(ctx context.Context, schema string) (names []string, err error) {
+	err = db.InTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, ladTriggerSQL, schema, ladTrigger, ladChannel)
 		if err != nil {
 			return err

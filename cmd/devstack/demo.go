@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/localstack/demo"
 	"lad.internal/followup/internal/localstack/stack"
 )
@@ -22,9 +23,9 @@ func newDemo() *cobra.Command {
 		Long: `Play a script of bookings on the local stack: calls that work, and everything
 that goes wrong in practice. It prints what was expected of each booking and what
 happened, and exits with 0 only if all of it agrees.`,
-		Args: exactArgs(0),
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			functionLog, closeLog, err := openLog(cmd, logFile, logFile == "")
+			functionLog, closeLog, err := cli.OpenLog(cmd, logFile, logFile == "")
 			if err != nil {
 				return err
 			}
@@ -64,15 +65,8 @@ func printDemo(cmd *cobra.Command, results []demo.Result) error {
 		return err
 	}
 	if wrong > 0 {
-		return errors.New(plural(wrong, "booking") + " did not end as it should")
+		return errors.New(cli.Plural(wrong, "booking") + " did not end as it should")
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "all %s ended as they should\n", plural(len(results), "booking"))
+	fmt.Fprintf(cmd.OutOrStdout(), "all %s ended as they should\n", cli.Plural(len(results), "booking"))
 	return nil
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -1,4 +1,4 @@
-package tenantdb
+package operatordb
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // Reading is what one writer of LAD's has put into the bookings that are still to
@@ -32,21 +33,21 @@ GROUP BY booking_source, timezone ORDER BY count(*) DESC, booking_source, timezo
 
 // Readings lists, by source and zone, the tenant's follow-ups that are still to
 // come, however their times are read.
-func (db *DB) Readings(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Reading, error) {
+func (db DB) Readings(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Reading, error) {
 	var readings []Reading
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.InTenant(ctx, tenant, func(tx pgx.Tx) error {
 		var now time.Time
 		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
 			return fmt.Errorf("read clock: %w", err)
 		}
-		rows, err := tx.Query(ctx, readingsSQL, pgx.NamedArgs{"tenant": tenant, "kinds": rules.Kinds(), "now": db.clock(now)})
+		rows, err := tx.Query(ctx, readingsSQL, pgx.NamedArgs{"tenant": tenant, "kinds": rules.Kinds(), "now": db.At(now)})
 		if err != nil {
 			return err
 		}
 		readings, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Reading])
 		return err
 	})
-	if errors.Is(err, errUnknownTenant) {
+	if errors.Is(err, tenantdb.ErrUnknownTenant) {
 		return nil, nil
 	}
 	if err != nil {
@@ -69,31 +70,25 @@ GROUP BY booking_kind ORDER BY count(*) DESC, booking_kind LIMIT 1000`
 
 // Lookalikes lists the types of the tenant's bookings to come that are no
 // follow-ups, and all but spelt like one.
-func (db *DB) Lookalikes(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Lookalike, error) {
+func (db DB) Lookalikes(ctx context.Context, tenant uuid.UUID, rules followup.Rules) ([]Lookalike, error) {
 	var types []Lookalike
-	err := db.inTenant(ctx, tenant, func(tx pgx.Tx) error {
+	err := db.InTenant(ctx, tenant, func(tx pgx.Tx) error {
 		var now time.Time
 		if err := tx.QueryRow(ctx, clockSQL).Scan(&now); err != nil {
 			return fmt.Errorf("read clock: %w", err)
 		}
-		rows, err := tx.Query(ctx, typesSQL, pgx.NamedArgs{"tenant": tenant, "kinds": rules.Kinds(), "now": db.clock(now)})
+		rows, err := tx.Query(ctx, typesSQL, pgx.NamedArgs{"tenant": tenant, "kinds": rules.Kinds(), "now": db.At(now)})
 		if err != nil {
 			return err
 		}
 		types, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Lookalike])
 		return err
 	})
-	if errors.Is(err, errUnknownTenant) {
+	if errors.Is(err, tenantdb.ErrUnknownTenant) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list the booking types of tenant %s: %w", tenant, err)
 	}
 	return slices.DeleteFunc(types, func(l Lookalike) bool { return !rules.Resembles(l.Type) }), nil
-}
-
-// Agents reads the voice agents and caller numbers that a tenant may use.
-func (db *DB) Agents(ctx context.Context, tenant uuid.UUID) (followup.Agents, error) {
-	f, err := db.Facts(ctx, followup.Booking{Ref: followup.Ref{TenantID: tenant}}, followup.Rules{})
-	return f.Agents, err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/localstack/stack"
 )
 
@@ -34,14 +34,14 @@ error. It ends, and leaves nothing behind, on Ctrl-C.
 
 The settings of the functions (FOLLOWUP_…, VOICE_AGENT_…; see docs/configuration.md) are
 taken from the environment where they are set there.`,
-		Example: `  followup dev
+		Example: `  devstack dev
   curl -s localhost:8080/api/tenants
   curl -s localhost:8080/api/deals-pipeline/bookings -H "X-Tenant-Id: $TENANT" -H "Content-Type: application/json" \
     -d '{"leadId":"'$(uuidgen)'","assignedUserId":"'$(uuidgen)'","bookingType":"follow_up","scheduledAt":"2026-01-31T09:00:00Z"}'
   curl -s "localhost:8080/api/voice-agent/calls?bookingId=$BOOKING"`,
-		Args: exactArgs(0),
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			functionLog, closeLog, err := openLog(cmd, logFile, quiet)
+			functionLog, closeLog, err := cli.OpenLog(cmd, logFile, quiet)
 			if err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ func runDev(cmd *cobra.Command, o stack.Options, example bool, envFile string) (
 		defer func() { err = errors.Join(err, os.Remove(envFile)) }()
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "ready: %s\n", s.URL)
-	if isTerminal(cmd.ErrOrStderr()) {
+	if cli.IsTerminal(cmd.ErrOrStderr()) {
 		printHints(cmd.ErrOrStderr(), s.URL, s.Tenants[0].ID, time.Now())
 	}
 	if example {
@@ -118,21 +118,5 @@ func writeEnv(file string, env []string) error {
 
 // progress tells a person what takes its time.
 func progress(cmd *cobra.Command) func(string) {
-	return func(what string) { fmt.Fprintf(cmd.ErrOrStderr(), "followup: %s\n", what) }
-}
-
-// openLog is where the functions' log goes.
-func openLog(cmd *cobra.Command, file string, quiet bool) (io.Writer, func(), error) {
-	switch {
-	case file != "":
-		f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			return nil, nil, fmt.Errorf("open the log file: %w", err)
-		}
-		return f, func() { _ = f.Close() }, nil // every line has been written by now
-	case quiet:
-		return io.Discard, func() {}, nil
-	default:
-		return cmd.ErrOrStderr(), func() {}, nil
-	}
+	return func(what string) { fmt.Fprintf(cmd.ErrOrStderr(), "devstack: %s\n", what) }
 }

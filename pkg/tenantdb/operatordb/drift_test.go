@@ -1,4 +1,4 @@
-package tenantdb_test
+package operatordb_test
 
 import (
 	"maps"
@@ -16,7 +16,7 @@ import (
 func waiting(t *testing.T, db *tenantdb.DB, tenant uuid.UUID) map[uuid.UUID]followup.Booking {
 	t.Helper()
 	found := map[uuid.UUID]followup.Booking{}
-	err := db.Waiting(t.Context(), tenant, rules(), func(b followup.Booking) {
+	err := open(db).Waiting(t.Context(), tenant, rules(), func(b followup.Booking) {
 		if _, again := found[b.BookingID]; again {
 			t.Errorf("booking %s is handed over twice", b.Ref)
 		}
@@ -74,7 +74,7 @@ func TestMoreBookingsThanAPageHasAreFoundAndRead(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
 	const n = 2_001 // a page has 1,000
-	lead := newLead(t, f, tenantdbtest.TenantA)
+	lead := f.NewLead(t, tenantdbtest.TenantA)
 	// Many at the same moment: the page's end needs more than a time.
 	f.LAD(t, tenantdbtest.TenantA, `INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, task_status, task_revision, task_scheduled_at)
 		SELECT $1, $2, 'follow_up', 'x', now() + interval '1 hour', 'scheduled', 1, date_trunc('hour', now()) + i / 700 * interval '1 minute'
@@ -84,7 +84,7 @@ func TestMoreBookingsThanAPageHasAreFoundAndRead(t *testing.T) {
 		t.Errorf("%d of %d bookings wait", len(got), n)
 	}
 	ids := append(slices.Collect(maps.Keys(got)), uuid.New())
-	read, err := f.DB.Bookings(t.Context(), tenantdbtest.TenantA, ids)
+	read, err := open(f.DB).Bookings(t.Context(), tenantdbtest.TenantA, ids)
 	if err != nil || len(read) != n {
 		t.Fatalf("%d of %d bookings are read, error %v", len(read), n, err)
 	}
@@ -101,7 +101,7 @@ func TestAnotherTenantsBookingsAreNotReadByTheirIds(t *testing.T) {
 		f := tenantdbtest.New(t, options...)
 		mine := f.Insert(t, tenantdbtest.Row{})
 		for _, tenant := range []uuid.UUID{tenantdbtest.TenantB, uuid.New()} {
-			read, err := f.DB.Bookings(t.Context(), tenant, []uuid.UUID{mine.BookingID})
+			read, err := open(f.DB).Bookings(t.Context(), tenant, []uuid.UUID{mine.BookingID})
 			if err != nil || len(read) != 0 {
 				t.Errorf("%s: tenant %s reads %v, error %v", name, tenant, read, err)
 			}
