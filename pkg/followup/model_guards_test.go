@@ -47,8 +47,8 @@ func withoutInPlan(rules ...Rule) []line {
 	return withoutRule(planTable, func(l line) Rule { return l.rule }, rules...)
 }
 
-func withoutInAdmit(rules ...Rule) []admitLine {
-	return withoutRule(admitTable, func(l admitLine) Rule { return l.rule }, rules...)
+func withoutInAdmit(rules ...Rule) []line {
+	return withoutRule(admitTable, func(l line) Rule { return l.rule }, rules...)
 }
 
 // theGuards are those by which the design stands, by their names there.
