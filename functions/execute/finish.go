@@ -20,11 +20,11 @@ import (
 // putOff gives a booking that the voice service refused for now a task for later.
 // If that fails, the task at work comes again.
 func (h *Handler) putOff(ctx context.Context, log *slog.Logger, b followup.Booking, reason followup.Reason, until, now time.Time) answer {
-	ctx, cancel := context.WithTimeout(ctx, admitWithin)
+	ctx, cancel := context.WithTimeout(ctx, admitTimeout)
 	defer cancel()
 	a := h.carryOut(ctx, log, b, spare(b.Task.Name, h.Rules.Defer(b, reason, until, now)))
 	if a.status != http.StatusOK {
-		a.retryAfter = min(max(until.Sub(now), 0), h.longestWait())
+		a.retryAfter = min(max(until.Sub(now), 0), h.maxRetryAfter())
 	}
 	return a
 }
@@ -67,13 +67,13 @@ func (h *Handler) awaitJob(ctx context.Context, log *slog.Logger, creds voiceage
 	return &report
 }
 
-// giveBack ends a claim on which nothing was dialled. If it cannot, the lease
+// release ends a claim on which nothing was dialled. If it cannot, the lease
 // runs out and the booking is held: late, but never called twice.
-func (h *Handler) giveBack(ctx context.Context, log *slog.Logger, a tenantdb.Admission, why string) {
+func (h *Handler) release(ctx context.Context, log *slog.Logger, a tenantdb.Admission, why string) {
 	claimed := a.Decision.Next
 	next := h.Rules.Finish(claimed, followup.Report{Outcome: followup.CallNotStarted, Detail: why})
 	err := h.finish(ctx, log, a.Booking.Ref, claimed, next, finishWithoutCall)
-	log.WarnContext(ctx, "gave a claim back without dialling", "event", "claim_given_back", "detail", why, "error", err)
+	log.WarnContext(ctx, "claim released, no call was made", "event", "claim_given_back", "detail", why, "error", err)
 }
 
 const (

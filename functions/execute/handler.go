@@ -4,9 +4,8 @@
 //
 // The claim's COMMIT is the point of no return. Before it nothing dials; after
 // it only an outcome that is proven not to have started a call is tried again.
-// The package refuses to work for anybody but Cloud Tasks, to hold a lock or a
-// connection while the phone rings, and to dial on a claim whose commit is
-// unclear.
+// The package serves nobody but Cloud Tasks, holds no lock and no connection while
+// the phone rings, and makes no call on a claim whose commit is ambiguous.
 package execute
 
 import (
@@ -73,7 +72,7 @@ type Handler struct {
 	reconciler *reconcile.Reconciler
 }
 
-// New refuses a missing part.
+// New returns an error if a dependency is nil.
 func New(p Parts) (*Handler, error) {
 	if p.Store == nil || p.Agent == nil || p.Verifier == nil || p.QueueName == "" || p.TaskPath == nil || p.CallTimeout <= 0 {
 		return nil, errors.New("execute: store, agent, verifier, queue name, task path and call timeout are needed")

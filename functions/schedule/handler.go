@@ -42,7 +42,7 @@ type Handler struct {
 	now        func() time.Time // the function's own clock; only the age of a tick is measured by it
 }
 
-// New refuses a missing part.
+// New returns an error if a dependency is nil.
 func New(rules followup.Rules, store Store, queue reconcile.Queue, log *slog.Logger) (*Handler, error) {
 	if store == nil {
 		return nil, errors.New("schedule: a store is needed")
