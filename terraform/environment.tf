@@ -10,7 +10,7 @@ locals {
   # Settings that are handed on as they are: the functions check them at their
   # start, and say which is wrong.
   shared_names = ["FOLLOWUP_TIMELINE", "FOLLOWUP_MAX_BACKDATE", "FOLLOWUP_TIME_MEANS", "FOLLOWUP_DEFAULT_TIMEZONE", "FOLLOWUP_DEFAULT_REGION", "FOLLOWUP_MAX_CALLS_PER_LEAD", "VOICE_AGENT_LIMIT"]
-  agent_names  = ["VOICE_AGENT_CONTRACT", "VOICE_AGENT_JOB_PATH", "VOICE_AGENT_JOB_AFTER", "VOICE_AGENT_JWT_TTL", "VOICE_AGENT_DISPATCH_FAILED", "VOICE_AGENT_QUOTE"]
+  agent_names  = ["VOICE_AGENT_CONTRACT", "VOICE_AGENT_JOB_PATH", "VOICE_AGENT_JOB_AFTER", "VOICE_AGENT_JWT_TTL", "VOICE_AGENT_DISPATCH_FAILED"]
 
   shared_settings = merge({ for name in local.shared_names : name => var.settings[name] if contains(keys(var.settings), name) }, {
     FOLLOWUP_ACTIVE_SINCE  = var.active_since

@@ -1,17 +1,19 @@
 # Both functions, from one archive.
 
 locals {
-  # The product's packages with what they embed, and not their tests. A list of
-  # what belongs in keeps out what happens to lie about. It is whole by itself,
-  # since the buildpack runs `go mod tidy` on it: internal/deploycheck asks the
-  # compiler.
+  # The product's packages with what they embed, and not their tests or what plays
+  # LAD and Google Cloud in them. A list of what belongs in keeps out what happens to
+  # lie about. It is whole by itself, since the buildpack runs `go mod tidy` on it:
+  # internal/deploycheck asks the compiler. go.mod names the module emulators, of
+  # which no package is linked, so that its go.mod is all that is needed of it.
   source_root = "${path.module}/.."
   source_files = sort([
     for file in setunion(
-      toset(["function.go", "go.mod", "go.sum"]),
+      toset(["function.go", "go.mod", "go.sum", "emulators/go.mod"]),
       fileset(local.source_root, "{functions,internal,migrations,pkg}/**/*.{go,sql,sh}"),
     ) : file
     if !endswith(file, "_test.go") && !strcontains(file, "/testdata/")
+    && !strcontains(file, "test/") && !startswith(file, "internal/localstack/")
   ])
 }
 

@@ -101,7 +101,7 @@ func (c *checker) rel(name string) string {
 	return filepath.ToSlash(r)
 }
 
-// outside reports whether a folder is no part of the product.
-func (c *checker) outside(dir string) bool {
-	return slices.ContainsFunc(c.rules.Outside, func(f string) bool { return strings.HasPrefix(dir+"/", f+"/") })
+// within reports whether a folder is one of others, or below it.
+func within(dir string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return strings.HasPrefix(dir+"/", f+"/") })
 }

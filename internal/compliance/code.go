@@ -35,7 +35,7 @@ func (c *checker) packages(ctx context.Context) error {
 	all, err := packages.Load(config, "./...")
 	var product []string
 	for _, p := range all {
-		if helper := p.Imports["testing"] != nil && p.Name != "main"; len(p.GoFiles) > 0 && !helper && !c.outside(c.rel(filepath.Dir(p.GoFiles[0]))) {
+		if helper := p.Imports["testing"] != nil && p.Name != "main"; len(p.GoFiles) > 0 && !helper && !within(c.rel(filepath.Dir(p.GoFiles[0])), c.rules.Outside) {
 			product = append(product, p.PkgPath)
 		}
 	}
@@ -83,8 +83,8 @@ func (g *code) text(e ast.Expr) (text string, isConstant bool) {
 
 // isQuery reports whether an expression is SQL by its type.
 func (g *code) isQuery(e ast.Expr) bool {
-	named, ok := g.TypesInfo.TypeOf(e).(*types.Named)
-	return ok && named.Obj().Name() == "query"
+	named, ok := types.Unalias(g.TypesInfo.TypeOf(e)).(*types.Named)
+	return ok && strings.EqualFold(named.Obj().Name(), "query")
 }
 
 // remember notes what variables begin as.
@@ -167,7 +167,7 @@ func (g *code) constant(e ast.Expr, text string) {
 	if err != nil && g.isQuery(e) {
 		g.say(TenantFilter, e.Pos(), "SQL that does not parse cannot be checked: "+err.Error())
 	}
-	if len(statements) > 0 && !english.MatchString(text) && !slices.Contains(repositoryLayer, g.dir) {
+	if len(statements) > 0 && !english.MatchString(text) && !within(g.dir, repositoryLayer) {
 		g.say(TenantFilter, e.Pos(), "SQL stands in pkg/tenantdb and migrations, and nowhere else: "+shorten(text))
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"github.com/google/go-cmp/cmp"
 
-	"lad.internal/followup/internal/localstack/process/processtest"
+	"lad.internal/followup/emulators/process/processtest"
 )
 
 // fake stands for gcloud and terraform: it notes its words, answers what

@@ -66,7 +66,6 @@ func choices() map[string]map[string]cty.Value {
 				"VOICE_AGENT_LIMIT": cty.StringVal("120/1m,30/5s"), "VOICE_AGENT_CONTRACT": cty.StringVal("service"),
 				"VOICE_AGENT_JOB_PATH": cty.StringVal("/calls/job/{job_id}"), "VOICE_AGENT_JOB_AFTER": cty.StringVal("3s"),
 				"VOICE_AGENT_JWT_TTL": cty.StringVal("2m"), "VOICE_AGENT_DISPATCH_FAILED": cty.StringVal("not_started"),
-				"VOICE_AGENT_QUOTE": cty.StringVal("true"),
 			}),
 		}),
 	}

@@ -216,7 +216,7 @@ func (db *DB) inTx(ctx context.Context, fn func(transaction) error) error {
 		if err != nil {
 			return fmt.Errorf("begin: %w", err)
 		}
-		tx := transaction{begun}
+		tx := transaction{Tx: begun}
 		defer func() {
 			// After a commit this does nothing. It must also happen when ctx has
 			// ended or fn panicked, or the next user would inherit the transaction.

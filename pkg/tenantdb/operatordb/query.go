@@ -1,0 +1,9 @@
+package operatordb
+
+import "lad.internal/followup/pkg/tenantdb/internal/typed"
+
+// A transaction takes a query and no other text.
+type (
+	query       = typed.Query
+	transaction = typed.Tx
+)
