@@ -70,13 +70,13 @@ var exceptions = []Exception{
 		Reason:  "likewise; it reads tenant ids and nothing else",
 	},
 	{
-		Package: "pkg/tenantdb",
+		Package: "pkg/tenantdb/operatordb",
 		SQL:     `…⟨f.conditions()⟩ ORDER BY …`,
 		Reason: "further conditions of a list, put together from constants of that file with AND; " +
 			"the statement before them filters, and is judged as the constant that it is",
 	},
 	{
-		Package: "pkg/tenantdb",
+		Package: "pkg/tenantdb/operatordb",
 		SQL: `SELECT EXISTS (SELECT FROM followup_bookings), EXISTS (SELECT FROM followup_leads),
 			EXISTS (SELECT FROM followup_agents WHERE tenant_id IS NOT NULL), EXISTS (SELECT FROM followup_numbers), EXISTS (SELECT FROM followup_call_log)`,
 		Reason: "doctor asks whether the views themselves keep tenants apart, with yes or no for an answer",
