@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +61,7 @@ check fails. Looking at the queue takes the permission cloudtasks.queues.get
 				return cli.Usage("--timeout: a check needs some time, as 15s")
 			}
 			report := examine(cmd.Context(), timeout, all, time.Now)
-			if err := report.print(cmd.OutOrStdout(), out.json); err != nil {
+			if err := report.print(cmd.OutOrStdout(), out); err != nil {
 				return err
 			}
 			if n := report.count(failed); n > 0 {
@@ -228,12 +227,9 @@ func (d *doctor) close() {
 // oneLine is an error of several lines as one.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-func (f *findings) print(w io.Writer, asJSON bool) error {
-	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(f)
+func (f *findings) print(w io.Writer, out output) error {
+	if out.json {
+		return out.print(w, f, nil, nil)
 	}
 	for _, c := range f.Checks {
 		if _, err := fmt.Fprintf(w, "%-4s  %-13s  %s\n", c.Status, c.Check, cli.Printable(c.Detail)); err != nil {

@@ -34,22 +34,8 @@ could dial when it fires. Nothing is changed.
 		Example: `  followup explain --tenant $TENANT $BOOKING
   followup explain --tenant $TENANT $BOOKING --at 2026-01-31T09:00:00Z
   followup explain --tenant $TENANT $BOOKING --at 24h`,
-		Args:              cli.ExactArgs(1),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ref, err := parseRef(tenant, args[0])
-			if err != nil {
-				return err
-			}
-			e, closeAll, err := openDatabase(cmd)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = closeAll() }() // it was only read
-			b, now, err := readBooking(cmd.Context(), e, ref)
-			if err != nil {
-				return err
-			}
+		Args: cli.ExactArgs(1),
+		RunE: withBooking(&tenant, func(cmd *cobra.Command, e *environment, b followup.Booking, now time.Time) error {
 			facts, err := e.DB.Facts(cmd.Context(), b, e.Rules)
 			if err != nil {
 				return err
@@ -62,7 +48,7 @@ could dial when it fires. Nothing is changed.
 				return out.print(cmd.OutOrStdout(), f, nil, nil)
 			}
 			return f.print(cmd.OutOrStdout())
-		},
+		}),
 	}
 	tenantFlag(cmd, &tenant)
 	cmd.Flags().Var(&at, "at", "explain what would happen then (default: now, by the database's clock)")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -64,23 +65,17 @@ the login. It exits with 1 if a call is left that a person has to look for.
 	return cmd
 }
 
-func (r *replayer) run(cmd *cobra.Command) (err error) {
+func (r *replayer) run(cmd *cobra.Command) error {
 	if err := r.tenants.check(); err != nil {
 		return err
 	}
 	if r.since.IsZero() {
 		return cli.Usage("say to which moment the database was restored: --since TIME")
 	}
-	log, closeLog, err := cli.OpenLog(cmd, r.logFile, false)
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-	e, closeAll, err := openLogging(cmd, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeAll()) }()
+	return changing(cmd, r.logFile, cmd.ErrOrStderr(), func(_ context.Context, e *environment) error { return r.replay(cmd, e) })
+}
+
+func (r *replayer) replay(cmd *cobra.Command, e *environment) error {
 	entries, err := r.read(cmd, e.Rules)
 	if err != nil {
 		return err
