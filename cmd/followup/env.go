@@ -142,32 +142,12 @@ func requestsPerCall(ctx context.Context) (n int, known bool) {
 // logger writes to w. Somebody at a terminal reads what a person should know,
 // and not each step.
 func (e *environment) logger(w io.Writer) *slog.Logger {
-	log := e.Logger(w)
-	if b, ok := w.(*bar); cli.IsTerminal(w) || ok && b.show {
-		return slog.New(atLeast{Handler: log.Handler(), level: logging.LevelNotice})
+	shared := e.Shared
+	level, err := logging.ParseLevel(shared.Log.Level)
+	if b, ok := w.(*bar); err == nil && level < logging.LevelNotice && (cli.IsTerminal(w) || ok && b.show) {
+		shared.Log.Level = "notice"
 	}
-	return log
-}
-
-// atLeast drops records below a level.
-type atLeast struct {
-	slog.Handler
-	level slog.Level
-}
-
-// Enabled implements slog.Handler.
-func (h atLeast) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= h.level && h.Handler.Enabled(ctx, level)
-}
-
-// WithAttrs implements slog.Handler.
-func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return atLeast{Handler: h.Handler.WithAttrs(attrs), level: h.level}
-}
-
-// WithGroup implements slog.Handler.
-func (h atLeast) WithGroup(name string) slog.Handler {
-	return atLeast{Handler: h.Handler.WithGroup(name), level: h.level}
+	return shared.Logger(w)
 }
 
 func loadSettings(ctx context.Context, target any) error {

@@ -90,13 +90,6 @@ type reasons struct {
 	Sentence string `json:"sentence"`
 }
 
-type taskView struct {
-	TaskStatus      string           `json:"taskStatus"`
-	TaskReason      *string          `json:"taskReason"`
-	TaskRevision    int              `json:"taskRevision"`
-	TaskScheduledAt *followup.Moment `json:"taskScheduledAt"`
-}
-
 type askedRule struct {
 	Rule     string `json:"rule"`
 	Fits     bool   `json:"fits"`
@@ -184,10 +177,8 @@ func reasonsOf(e followup.Explanation, before followup.Task) reasons {
 		out.Asked = append(out.Asked, askedRule{Rule: string(a.Rule), Fits: a.Fits, Question: a.Rule.Question()})
 	}
 	if d.Effect != followup.None && d.Effect != followup.Wait {
-		out.Becomes = &taskView{
-			TaskStatus: string(d.Next.Status), TaskReason: orNull(string(d.Next.Reason)),
-			TaskRevision: d.Next.Revision, TaskScheduledAt: momentOrNull(d.Next.DueAt),
-		}
+		becomes := taskOf(d.Next)
+		out.Becomes = &becomes
 	}
 	return out
 }
