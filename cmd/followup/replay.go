@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -76,7 +75,10 @@ func (r *replayer) run(cmd *cobra.Command) error {
 }
 
 func (r *replayer) replay(cmd *cobra.Command, e *environment) error {
-	entries, err := r.read(cmd, e.Rules)
+	since := r.since.Add(-e.Rules.Lease) // a call that was under way at the moment began within a lease before it
+	entries, err := readLog(cmd, r.log, r.project, timeline.CallsFilter(since), func(line timeline.Entry) bool {
+		return !line.Time.Before(since) && (r.tenants.all || line.Ref.TenantID == r.tenants.id)
+	})
 	if err != nil {
 		return err
 	}
@@ -101,29 +103,6 @@ func (r *replayer) replay(cmd *cobra.Command, e *environment) error {
 			cli.Plural(len(incomplete), "line"), incomplete[0].Ref))
 	}
 	return err
-}
-
-// read reads what the log says about calls. A call that was under way at the
-// moment began within a lease before it.
-func (r *replayer) read(cmd *cobra.Command, rules followup.Rules) (entries []timeline.Entry, err error) {
-	since := r.since.Add(-rules.Lease)
-	collect := func(all iter.Seq2[timeline.Entry, error]) error {
-		for e, err := range all {
-			if err != nil {
-				return err
-			}
-			if !e.Time.Before(since) && (r.tenants.all || e.Ref.TenantID == r.tenants.id) {
-				entries = append(entries, e)
-			}
-		}
-		return nil
-	}
-	if r.log != "" {
-		err = withLogFile(cmd, r.log, collect)
-	} else {
-		err = withCloudLog(cmd, r.project, timeline.CallsFilter(since), collect)
-	}
-	return entries, err
 }
 
 // look reads the bookings and decides about them. Those that need nothing are
