@@ -76,7 +76,7 @@ func TestNothingIsLeftOfADevThatIsKilled(t *testing.T) {
 		post(t, d.url+voiceagent.BehaviourPath, `{"leadId":"`+lead+`","behaviour":"hang"}`)
 		user.Await(t, user.Book(t, time.Now(), map[string]any{"leadId": lead}), "in_progress")
 		processes := stacktest.Descendants(t, d.command.Process.Pid)
-		if len(processes) < 5 { // keeper, postgres, two functions, a warden
+		if len(processes) < 5 { // postgres and its warden, two functions and theirs
 			t.Errorf("it has the processes %v", processes)
 		}
 		if err := d.command.Process.Kill(); err != nil {

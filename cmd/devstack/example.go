@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,7 +30,7 @@ func playExample(ctx context.Context, out io.Writer, s *stack.Stack) error {
 	defer cancel()
 	var group errgroup.Group
 	for _, tenant := range s.Tenants {
-		e := exampleBooking{url: s.URL, tenant: tenant.ID, out: out, due: time.Now().Add(exampleDue).Truncate(time.Millisecond)}
+		e := exampleBooking{lad: lad.Client{URL: s.URL, Tenant: tenant.ID, HTTP: http.DefaultClient}, out: out, due: time.Now().Add(exampleDue).Truncate(time.Millisecond)}
 		group.Go(func() error { return e.play(ctx) })
 	}
 	return group.Wait()
@@ -39,15 +38,14 @@ func playExample(ctx context.Context, out io.Writer, s *stack.Stack) error {
 
 // exampleBooking is one booking of the example.
 type exampleBooking struct {
-	url    string
-	tenant string
-	out    io.Writer
-	due    time.Time
+	lad lad.Client
+	out io.Writer
+	due time.Time
 }
 
 func (e exampleBooking) play(ctx context.Context) error {
 	var created struct{ ID string }
-	err := e.request(ctx, http.MethodPost, lad.BookingsPath, map[string]string{
+	err := e.lad.Do(ctx, http.MethodPost, lad.BookingsPath, map[string]string{
 		"leadId": uuid.NewString(), "assignedUserId": uuid.NewString(), "bookingType": "follow_up",
 		"scheduledAt": e.due.UTC().Format(time.RFC3339Nano),
 	}, &created)
@@ -57,7 +55,7 @@ func (e exampleBooking) play(ctx context.Context) error {
 	e.tell("booked %s, due at %s", created.ID, e.due.Format(clock))
 	for told := "pending"; ; {
 		var b lad.Booking
-		if err := e.request(ctx, http.MethodGet, lad.BookingsPath+"/"+created.ID, nil, &b); err != nil {
+		if err := e.lad.Do(ctx, http.MethodGet, lad.BookingsPath+"/"+created.ID, nil, &b); err != nil {
 			return fmt.Errorf("watch the example: %w", err)
 		}
 		if status := *b.TaskStatus; status != told {
@@ -96,33 +94,7 @@ func (e exampleBooking) tellState(b lad.Booking) (ended bool) {
 }
 
 func (e exampleBooking) tell(format string, args ...any) {
-	fmt.Fprintf(e.out, "devstack: example of tenant %s: %s\n", e.tenant[:8], fmt.Sprintf(format, args...))
-}
-
-func (e exampleBooking) request(ctx context.Context, method, path string, body, into any) error {
-	content, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, e.url+path, bytes.NewReader(content))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(lad.TenantHeader, e.tenant)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }() // it has been read, or is of no use
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, answer)
-	}
-	return json.Unmarshal(answer, into)
+	fmt.Fprintf(e.out, "devstack: example of tenant %s: %s\n", e.lad.Tenant[:8], fmt.Sprintf(format, args...))
 }
 
 // printHints tells a person what to type next. A time that has passed is fine:

@@ -46,8 +46,7 @@ Bookings, misbehaviours, changes and kills come from the seed, which is printed:
 It exits with 1 if anything was violated.`,
 		Example: `  devstack soak --bookings 2000
   devstack soak --bookings 2000 --seed 42 --kill-every 2s`,
-		Args:              cli.ExactArgs(0),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			functionLog, closeLog, err := cli.OpenLog(cmd, logFile, logFile == "")
 			if err != nil {

@@ -21,7 +21,6 @@ says so.
 		Example: `  followup cancel --tenant $TENANT $BOOKING
   followup cancel --tenant $TENANT --status pending,scheduled --due-before 2h
   followup cancel --tenant $TENANT --reason not_started --claimed-after -1h --yes`,
-		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.sel.filter.Open = true
 			return c.run(cmd, args, change{verb: "cancel", done: "cancelled", event: "operator_cancelled", decide: followup.Rules.Cancel})

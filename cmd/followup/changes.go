@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -61,37 +62,32 @@ func (c *changer) commonFlags(cmd *cobra.Command) {
 }
 
 // run selects, decides, asks, and carries out.
-func (c *changer) run(cmd *cobra.Command, args []string, how change) (err error) {
+func (c *changer) run(cmd *cobra.Command, args []string, how change) error {
 	tenant, ids, err := c.parse(args)
 	if err != nil {
 		return err
 	}
-	log, closeLog, err := cli.OpenLog(cmd, c.logFile, false)
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-	e, closeAll, err := openLogging(cmd, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeAll()) }()
-	ctx := cmd.Context()
-	if len(ids) == 0 {
-		if ids, err = c.selectIDs(cmd, e, tenant, how); err != nil {
-			return err
+	return changing(cmd, c.logFile, cmd.ErrOrStderr(), func(ctx context.Context, e *environment) error {
+		if len(ids) == 0 {
+			if ids, err = c.selectIDs(cmd, e, tenant, how); err != nil {
+				return err
+			}
 		}
-	}
-	w := work{environment: e, how: how}
-	for _, id := range ids {
-		if err := w.look(ctx, followup.Ref{TenantID: tenant, BookingID: id}); err != nil {
-			return err
+		w := work{environment: e, how: how}
+		for _, id := range ids {
+			b, now, err := readBooking(ctx, e, followup.Ref{TenantID: tenant, BookingID: id})
+			if err == nil {
+				err = w.consider(b, now)
+			}
+			if err != nil {
+				return err
+			}
 		}
-	}
-	if w.willing() == 0 && len(w.items) == 1 {
-		return fmt.Errorf("booking %s cannot be %s as it stands: %s", ids[0], how.done, w.items[0].detail)
-	}
-	return c.carryOut(cmd, &w)
+		if w.willing() == 0 && len(w.items) == 1 {
+			return fmt.Errorf("booking %s cannot be %s as it stands: %s", ids[0], how.done, w.items[0].detail)
+		}
+		return c.carryOut(cmd, &w)
+	})
 }
 
 // carryOut asks, does what was decided, and prints what came of it.

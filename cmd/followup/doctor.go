@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +61,7 @@ check fails. Looking at the queue takes the permission cloudtasks.queues.get
 				return cli.Usage("--timeout: a check needs some time, as 15s")
 			}
 			report := examine(cmd.Context(), timeout, all, time.Now)
-			if err := report.print(cmd.OutOrStdout(), out.json); err != nil {
+			if err := report.print(cmd.OutOrStdout(), out); err != nil {
 				return err
 			}
 			if n := report.count(failed); n > 0 {
@@ -123,6 +122,9 @@ func warns(do, detail string, args ...any) finding {
 	return finding{Status: warned, Detail: fmt.Sprintf(detail, args...), Do: do}
 }
 
+// broke is a check that an error has ended.
+func broke(do string, err error) finding { return fails(do, "%s", oneLine(err)) }
+
 func skips(why string) finding { return finding{Status: skipped, Detail: why} }
 
 // doctor is what the checks work with, and what earlier ones have found out for
@@ -152,19 +154,24 @@ func examine(ctx context.Context, timeout time.Duration, all bool, now func() ti
 		report.Checks = append(report.Checks, f)
 	}
 	for _, check := range []struct {
-		name string
-		make func(*doctor, context.Context) finding
+		name    string
+		schemas bool // it asks about them
+		make    func(*doctor, context.Context) finding
 	}{
-		{"configuration", (*doctor).configuration},
-		{"database", (*doctor).reachDatabase},
-		{"migrations", (*doctor).migrations},
-		{"rights", (*doctor).rights},
-		{"tenants", (*doctor).isolation},
-		{"queue", (*doctor).checkQueue},
-		{"endpoint", (*doctor).endpoint},
-		{"clocks", (*doctor).clocks},
-		{"lad", (*doctor).ladTrigger},
+		{"configuration", false, (*doctor).configuration},
+		{"database", false, (*doctor).reachDatabase},
+		{"migrations", true, (*doctor).migrations},
+		{"rights", true, (*doctor).rights},
+		{"tenants", true, (*doctor).isolation},
+		{"queue", false, (*doctor).checkQueue},
+		{"endpoint", false, (*doctor).endpoint},
+		{"clocks", false, (*doctor).clocks},
+		{"lad", true, (*doctor).ladTrigger},
 	} {
+		if check.schemas && d.schemas == nil {
+			add(check.name, skips(unreachable))
+			continue
+		}
 		bounded, cancel := context.WithTimeout(ctx, timeout)
 		f := check.make(d, bounded)
 		cancel()
@@ -211,7 +218,7 @@ func (d *doctor) configuration(ctx context.Context) finding {
 	}
 	d.oidcMode, _ = env.Lookup("FOLLOWUP_OIDC_MODE")
 	if err != nil {
-		return fails("set the variables that are named to what the functions are deployed with", "%s", oneLine(err))
+		return broke("set the variables that are named to what the functions are deployed with", err)
 	}
 	return passes("all settings can be read and agree with each other")
 }
@@ -228,12 +235,9 @@ func (d *doctor) close() {
 // oneLine is an error of several lines as one.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-func (f *findings) print(w io.Writer, asJSON bool) error {
-	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(f)
+func (f *findings) print(w io.Writer, out output) error {
+	if out.json {
+		return out.print(w, f, nil, nil)
 	}
 	for _, c := range f.Checks {
 		if _, err := fmt.Fprintf(w, "%-4s  %-13s  %s\n", c.Status, c.Check, cli.Printable(c.Detail)); err != nil {

@@ -31,9 +31,9 @@ func (d *doctor) checkQueue(ctx context.Context) finding {
 	case errors.Is(err, tasks.ErrNoQueue):
 		return fails("apply the Terraform configuration, or "+gcloud("create"), "%s does not exist", d.tasks.QueuePath())
 	case errors.Is(err, tasks.ErrDenied):
-		return fails("grant whoever runs this command roles/cloudtasks.viewer", "%s", oneLine(err))
+		return broke("grant whoever runs this command roles/cloudtasks.viewer", err)
 	case err != nil:
-		return fails("check GCP_PROJECT_ID, GCP_LOCATION, FOLLOWUP_QUEUE_NAME, and the way to Cloud Tasks", "%s", oneLine(err))
+		return broke("check GCP_PROJECT_ID, GCP_LOCATION, FOLLOWUP_QUEUE_NAME, and the way to Cloud Tasks", err)
 	case !q.Running():
 		return fails("when its tasks may be sent: "+gcloud("resume"), "the queue is %s: tasks are kept and none is sent", q.State)
 	}
@@ -108,7 +108,7 @@ func (d *doctor) endpoint(ctx context.Context) finding {
 	}
 	code, err := d.ask(ctx, nil)
 	if err != nil {
-		return fails(unreached, "%s", oneLine(err))
+		return broke(unreached, err)
 	}
 	found := d.judgeAnswer(code)
 	if found.Status == failed {
@@ -116,7 +116,7 @@ func (d *doctor) endpoint(ctx context.Context) finding {
 	}
 	switch code, err = d.ask(ctx, d.forged()); {
 	case err != nil:
-		return fails(unreached, "%s", oneLine(err))
+		return broke(unreached, err)
 	case code >= 500:
 		return fails("read the execute function's log", "a token cannot be checked (%d)", code)
 	case code != http.StatusUnauthorized && code != http.StatusForbidden:

@@ -16,19 +16,19 @@ func (d *doctor) reachDatabase(ctx context.Context) finding {
 		return skips("its settings are wrong")
 	}
 	if _, err := d.db.Clock(ctx); err != nil {
-		return fails(reach(err), "%s", oneLine(err))
+		return broke(reach(err), err)
 	}
 	// The connection is open now, so that this measures the way there and back.
 	began := d.now()
 	at, err := d.db.Clock(ctx)
 	if err != nil {
-		return fails(reach(err), "%s", oneLine(err))
+		return broke(reach(err), err)
 	}
 	took := d.now().Sub(began)
 	d.dbClock = &clockReading{skew: at.Sub(began.Add(took / 2)), within: took / 2}
 	schemas, err := d.db.Schemas(ctx)
 	if err != nil {
-		return fails("check TENANT_REGISTRY, and grant the login SELECT on it and USAGE on its schema", "%s", oneLine(err))
+		return broke("check TENANT_REGISTRY, and grant the login SELECT on it and USAGE on its schema", err)
 	}
 	d.schemas = schemas
 	if len(schemas) == 0 {
@@ -38,7 +38,7 @@ func (d *doctor) reachDatabase(ctx context.Context) finding {
 	durability, err := d.db.Durability(ctx)
 	switch {
 	case err != nil:
-		return fails(reach(err), "%s", oneLine(err))
+		return broke(reach(err), err)
 	case !durability.Fsync || !durability.FullPageWrites:
 		return fails("have the server run with fsync and full_page_writes on: a crash may undo claims, and calls are made twice",
 			"a commit may not outlive a crash: fsync is on: %v, full_page_writes is on: %v", durability.Fsync, durability.FullPageWrites)
@@ -102,9 +102,6 @@ func (d *doctor) eachSchema(ctx context.Context, ask func(context.Context, strin
 const unreachable = "the database was not reached"
 
 func (d *doctor) migrations(ctx context.Context) finding {
-	if d.schemas == nil {
-		return skips(unreachable)
-	}
 	lacking, err := d.eachSchema(ctx, func(ctx context.Context, schema string) (missing []string, err error) {
 		statuses, err := d.db.Migrations(ctx, schema)
 		if err != nil {
@@ -118,13 +115,13 @@ func (d *doctor) migrations(ctx context.Context) finding {
 	const do = "run `followup migrate up --schema NAME`, or --all, with the login of the tables' owner"
 	switch {
 	case err != nil:
-		return fails(do, "%s", oneLine(err))
+		return broke(do, err)
 	case len(lacking) > 0:
 		return fails(do, "%s of %d lack something: %s", cli.Plural(len(lacking), "schema"), len(d.schemas), strings.Join(lacking, ". "))
 	}
 	lacks, err := d.optional(ctx)
 	if err != nil {
-		return fails(do, "%s", oneLine(err))
+		return broke(do, err)
 	}
 	return passes("%s up to date%s", cli.Plural(len(d.schemas), "schema"), lacks)
 }
@@ -154,13 +151,10 @@ func (d *doctor) optional(ctx context.Context) (string, error) {
 }
 
 func (d *doctor) rights(ctx context.Context) finding {
-	if d.schemas == nil {
-		return skips(unreachable)
-	}
 	const do = "let the functions log in as followup_app, or as a member of it and of nothing else, and REVOKE what is listed"
 	excess, err := d.db.RoleExcess(ctx)
 	if err != nil {
-		return fails(do, "%s", oneLine(err))
+		return broke(do, err)
 	}
 	if len(excess) == 0 {
 		// Whoever is a superuser has every right: they would only be repeated.
@@ -170,7 +164,7 @@ func (d *doctor) rights(ctx context.Context) finding {
 	}
 	switch {
 	case err != nil:
-		return fails(do, "%s", oneLine(err))
+		return broke(do, err)
 	case len(excess) > 0:
 		return fails(do, "the login may do more than it should: %s", strings.Join(excess, ". "))
 	default:
@@ -179,14 +173,11 @@ func (d *doctor) rights(ctx context.Context) finding {
 }
 
 func (d *doctor) isolation(ctx context.Context) finding {
-	if d.schemas == nil {
-		return skips(unreachable)
-	}
 	const do = "run `followup migrate up`, which restores the views, and look for an ALTER ROLE … SET app.tenant_id or for a view that somebody has replaced"
 	leaks, err := d.eachSchema(ctx, d.db.Leaks)
 	switch {
 	case err != nil:
-		return fails(do, "%s", oneLine(err))
+		return broke(do, err)
 	case len(leaks) > 0:
 		return fails(do, "tenants are not kept apart: %s", strings.Join(leaks, ". "))
 	default:
@@ -195,13 +186,10 @@ func (d *doctor) isolation(ctx context.Context) finding {
 }
 
 func (d *doctor) ladTrigger(ctx context.Context) finding {
-	if d.schemas == nil {
-		return skips(unreachable)
-	}
 	found, err := d.eachSchema(ctx, d.db.LADTriggers)
 	switch {
 	case err != nil:
-		return fails("look into pg_trigger by hand", "%s", oneLine(err))
+		return broke("look into pg_trigger by hand", err)
 	case len(found) > 0:
 		return warns("while LAD's listener and scheduler run, two systems dial: stop them, then ALTER TABLE lead_bookings DISABLE TRIGGER as the owner (docs/cut-over.md)",
 			"LAD's own trigger still announces bookings: %s", strings.Join(found, ". "))

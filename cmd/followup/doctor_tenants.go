@@ -56,7 +56,7 @@ func (d *doctor) askTenants(ctx context.Context, timeout time.Duration) (agents,
 	cancel()
 	if err != nil {
 		skipped := skips("the tenants could not be listed")
-		return fails(do, "%s", oneLine(err)), skipped, skipped, nil
+		return broke(do, err), skipped, skipped, nil
 	}
 	tenants = make([]tenantView, 0, len(ids))
 	var broken, agentless, unreadable, misspelt []string

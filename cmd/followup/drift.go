@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,16 +63,15 @@ func (f *driftFlags) run(cmd *cobra.Command) error {
 	if err := f.tenants.check(); err != nil {
 		return err
 	}
-	env, closeAll, err := open(cmd)
-	if err != nil {
+	var found *comparison
+	err := changing(cmd, "", cmd.ErrOrStderr(), func(ctx context.Context, env *environment) error {
+		tenants, err := f.tenants.list(ctx, env.DB)
+		if err != nil {
+			return err
+		}
+		found, err = compare(ctx, env, tenants, f.tenants.all)
 		return err
-	}
-	defer func() { _ = closeAll() }() // it was only read
-	tenants, err := f.tenants.list(cmd.Context(), env.DB)
-	if err != nil {
-		return err
-	}
-	found, err := compare(cmd.Context(), env, tenants, f.tenants.all)
+	})
 	if err != nil {
 		return err
 	}

@@ -34,61 +34,90 @@ type environment struct {
 	log        *slog.Logger
 }
 
-// open reads the environment and opens database and queue. The caller must call
-// close. Changes are logged to standard error in the functions' own form, with
-// the operator's name.
-func open(cmd *cobra.Command) (e *environment, closeAll func() error, err error) {
-	return openLogging(cmd, cmd.ErrOrStderr())
-}
-
-// openLogging is open with the log somewhere else.
-func openLogging(cmd *cobra.Command, logTo io.Writer) (e *environment, closeAll func() error, err error) {
+// changing runs work with database and queue. Changes are logged in the functions'
+// own form, with the operator's name, to the file or else to the writer.
+func changing(cmd *cobra.Command, logFile string, otherwise io.Writer, work func(context.Context, *environment) error) (err error) {
+	log, closeLog, err := cli.OpenLog(cmd, logFile, false)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	if logFile == "" {
+		log = otherwise
+	}
 	var read struct{ Shared config.Shared }
 	if err := loadSettings(cmd.Context(), &read); err != nil {
-		return nil, nil, err
+		return err
 	}
 	read.Shared.Rules.Limit.PerCall, _ = requestsPerCall(cmd.Context())
 	shared := read.Shared
 	shared.Database = onAnyTimeline(shared.Database)
 	parts, err := shared.Open(cmd.Context())
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	e = &environment{Shared: read.Shared, Parts: parts, DB: operatordb.DB{DB: parts.DB}}
-	e.log = e.logger(logTo).With("operator", operator(cmd.Context()))
-	e.reconciler, err = reconcile.New(read.Shared.Rules, parts.DB, parts.Queue, e.log)
-	if err != nil {
-		return nil, nil, errors.Join(err, parts.Close(cmd.Context()))
-	}
-	return e, func() error {
+	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), 5*time.Second)
 		defer cancel()
-		return parts.Close(ctx)
-	}, nil
+		err = errors.Join(err, parts.Close(ctx))
+	}()
+	e := &environment{Shared: read.Shared, Parts: parts, DB: operatordb.DB{DB: parts.DB}}
+	e.log = e.logger(log).With("operator", operator(cmd.Context()))
+	if e.reconciler, err = reconcile.New(read.Shared.Rules, parts.DB, parts.Queue, e.log); err != nil {
+		return err
+	}
+	return work(cmd.Context(), e)
 }
 
-// openDatabase is open for commands that only read bookings: they need no
-// queue, no right to it, and none of its settings. There is no reconciler.
-func openDatabase(cmd *cobra.Command) (e *environment, closeAll func() error, err error) {
+// reading runs work with the database alone: it needs no queue, no right to it, and
+// none of its settings. There is no reconciler.
+func reading(cmd *cobra.Command, work func(context.Context, *environment) error) (err error) {
 	var read struct {
 		Rules    followup.Rules
 		Database tenantdb.Config
 		Log      config.Log
 	}
 	if err := loadSettings(cmd.Context(), &read); err != nil {
-		return nil, nil, err
+		return err
 	}
 	read.Rules.Limit.PerCall, _ = requestsPerCall(cmd.Context())
 	db, err := tenantdb.Open(cmd.Context(), onAnyTimeline(read.Database))
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	e = &environment{
-		Shared: config.Shared{Rules: read.Rules, Database: read.Database, Log: read.Log},
-		DB:     operatordb.DB{DB: db},
-	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	e := &environment{Shared: config.Shared{Rules: read.Rules, Database: read.Database, Log: read.Log}, DB: operatordb.DB{DB: db}}
 	e.log = e.logger(cmd.ErrOrStderr())
-	return e, db.Close, nil
+	return work(cmd.Context(), e)
+}
+
+// withBooking is a command about one booking, which it reads.
+func withBooking(tenant *string, work func(cmd *cobra.Command, e *environment, b followup.Booking, now time.Time) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ref, err := parseRef(*tenant, args[0])
+		if err != nil {
+			return err
+		}
+		return reading(cmd, func(ctx context.Context, e *environment) error {
+			b, now, err := readBooking(ctx, e, ref)
+			if err != nil {
+				return err
+			}
+			return work(cmd, e, b, now)
+		})
+	}
+}
+
+// readBooking reads a booking that must be there, and the database's clock.
+func readBooking(ctx context.Context, e *environment, ref followup.Ref) (followup.Booking, time.Time, error) {
+	b, now, err := e.DB.Booking(ctx, ref)
+	if err == nil && b == nil {
+		err = fmt.Errorf("no such booking for this tenant: %s", ref.BookingID)
+	}
+	if err != nil {
+		return followup.Booking{}, time.Time{}, err
+	}
+	return *b, now, nil
 }
 
 // onAnyTimeline lets people look at a database that was restored, and settle what
@@ -113,32 +142,12 @@ func requestsPerCall(ctx context.Context) (n int, known bool) {
 // logger writes to w. Somebody at a terminal reads what a person should know,
 // and not each step.
 func (e *environment) logger(w io.Writer) *slog.Logger {
-	log := e.Logger(w)
-	if b, ok := w.(*bar); cli.IsTerminal(w) || ok && b.show {
-		return slog.New(atLeast{Handler: log.Handler(), level: logging.LevelNotice})
+	shared := e.Shared
+	level, err := logging.ParseLevel(shared.Log.Level)
+	if b, ok := w.(*bar); err == nil && level < logging.LevelNotice && (cli.IsTerminal(w) || ok && b.show) {
+		shared.Log.Level = "notice"
 	}
-	return log
-}
-
-// atLeast drops records below a level.
-type atLeast struct {
-	slog.Handler
-	level slog.Level
-}
-
-// Enabled implements slog.Handler.
-func (h atLeast) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= h.level && h.Handler.Enabled(ctx, level)
-}
-
-// WithAttrs implements slog.Handler.
-func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return atLeast{Handler: h.Handler.WithAttrs(attrs), level: h.level}
-}
-
-// WithGroup implements slog.Handler.
-func (h atLeast) WithGroup(name string) slog.Handler {
-	return atLeast{Handler: h.Handler.WithGroup(name), level: h.level}
+	return shared.Logger(w)
 }
 
 func loadSettings(ctx context.Context, target any) error {

@@ -34,22 +34,8 @@ could dial when it fires. Nothing is changed.
 		Example: `  followup explain --tenant $TENANT $BOOKING
   followup explain --tenant $TENANT $BOOKING --at 2026-01-31T09:00:00Z
   followup explain --tenant $TENANT $BOOKING --at 24h`,
-		Args:              cli.ExactArgs(1),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ref, err := parseRef(tenant, args[0])
-			if err != nil {
-				return err
-			}
-			e, closeAll, err := openDatabase(cmd)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = closeAll() }() // it was only read
-			b, now, err := readBooking(cmd.Context(), e, ref)
-			if err != nil {
-				return err
-			}
+		Args: cli.ExactArgs(1),
+		RunE: withBooking(&tenant, func(cmd *cobra.Command, e *environment, b followup.Booking, now time.Time) error {
 			facts, err := e.DB.Facts(cmd.Context(), b, e.Rules)
 			if err != nil {
 				return err
@@ -62,7 +48,7 @@ could dial when it fires. Nothing is changed.
 				return out.print(cmd.OutOrStdout(), f, nil, nil)
 			}
 			return f.print(cmd.OutOrStdout())
-		},
+		}),
 	}
 	tenantFlag(cmd, &tenant)
 	cmd.Flags().Var(&at, "at", "explain what would happen then (default: now, by the database's clock)")
@@ -102,13 +88,6 @@ type reasons struct {
 	Becomes *taskView   `json:"becomes"` // null if the row stays as it is
 	// Sentence is the decision for people.
 	Sentence string `json:"sentence"`
-}
-
-type taskView struct {
-	TaskStatus      string           `json:"taskStatus"`
-	TaskReason      *string          `json:"taskReason"`
-	TaskRevision    int              `json:"taskRevision"`
-	TaskScheduledAt *followup.Moment `json:"taskScheduledAt"`
 }
 
 type askedRule struct {
@@ -198,10 +177,8 @@ func reasonsOf(e followup.Explanation, before followup.Task) reasons {
 		out.Asked = append(out.Asked, askedRule{Rule: string(a.Rule), Fits: a.Fits, Question: a.Rule.Question()})
 	}
 	if d.Effect != followup.None && d.Effect != followup.Wait {
-		out.Becomes = &taskView{
-			TaskStatus: string(d.Next.Status), TaskReason: orNull(string(d.Next.Reason)),
-			TaskRevision: d.Next.Revision, TaskScheduledAt: momentOrNull(d.Next.DueAt),
-		}
+		becomes := taskOf(d.Next)
+		out.Becomes = &becomes
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -29,9 +30,8 @@ FOLLOWUP_ACTIVE_SINCE, are not listed.
   followup list --tenant $TENANT --reason outcome_unknown --claimed-after -24h
   followup list --tenant $TENANT --status pending,scheduled --due-before 1h
   followup list --tenant $TENANT --status failed --limit 0 --json | jq -r '.[].id'`,
-		Args:              cli.ExactArgs(0),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		Args: cli.ExactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := parseTenant(tenant)
 			if err != nil {
 				return err
@@ -39,19 +39,16 @@ FOLLOWUP_ACTIVE_SINCE, are not listed.
 			if err := s.check(); err != nil {
 				return err
 			}
-			e, closeAll, err := openDatabase(cmd)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = closeAll() }() // it was only read
-			found, more, err := s.read(cmd.Context(), e, id)
-			if err != nil {
-				return err
-			}
-			if more {
-				fmt.Fprintf(cmd.ErrOrStderr(), "followup: these are the first %d, and there are more: see --limit\n", s.limit)
-			}
-			return printList(cmd, out, e.Rules, found)
+			return reading(cmd, func(ctx context.Context, e *environment) error {
+				found, more, err := s.read(ctx, e, id)
+				if err != nil {
+					return err
+				}
+				if more {
+					fmt.Fprintf(cmd.ErrOrStderr(), "followup: these are the first %d, and there are more: see --limit\n", s.limit)
+				}
+				return printList(cmd, out, e.Rules, found)
+			})
 		},
 	}
 	tenantFlag(cmd, &tenant)

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -103,8 +102,7 @@ func (f *migrateFlags) grant(ctx context.Context, cmd *cobra.Command, conn *pgx.
 
 func (f *migrateFlags) status(cmd *cobra.Command, _ []string) error {
 	return f.connected(cmd, func(ctx context.Context, conn *pgx.Conn, schemas []string) error {
-		table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "SCHEMA\tMIGRATION\tSTATE\tMISSING")
+		var rows [][]string
 		var without []string
 		for _, schema := range schemas {
 			statuses, err := migrations.Status(ctx, conn, schema)
@@ -123,10 +121,10 @@ func (f *migrateFlags) status(cmd *cobra.Command, _ []string) error {
 				if s.State() == "absent" {
 					missing = "everything"
 				}
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", schema, s.Name, s.State(), missing)
+				rows = append(rows, []string{schema, s.Name, s.State(), missing})
 			}
 		}
-		if err := table.Flush(); err != nil {
+		if err := cli.Table(cmd.OutOrStdout(), []string{"SCHEMA", "MIGRATION", "STATE", "MISSING"}, rows); err != nil {
 			return err
 		}
 		_, err := io.WriteString(cmd.OutOrStdout(), strings.Join(without, ""))

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -64,24 +64,21 @@ the login. It exits with 1 if a call is left that a person has to look for.
 	return cmd
 }
 
-func (r *replayer) run(cmd *cobra.Command) (err error) {
+func (r *replayer) run(cmd *cobra.Command) error {
 	if err := r.tenants.check(); err != nil {
 		return err
 	}
 	if r.since.IsZero() {
 		return cli.Usage("say to which moment the database was restored: --since TIME")
 	}
-	log, closeLog, err := cli.OpenLog(cmd, r.logFile, false)
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-	e, closeAll, err := openLogging(cmd, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeAll()) }()
-	entries, err := r.read(cmd, e.Rules)
+	return changing(cmd, r.logFile, cmd.ErrOrStderr(), func(_ context.Context, e *environment) error { return r.replay(cmd, e) })
+}
+
+func (r *replayer) replay(cmd *cobra.Command, e *environment) error {
+	since := r.since.Add(-e.Rules.Lease) // a call that was under way at the moment began within a lease before it
+	entries, err := readLog(cmd, r.log, r.project, timeline.CallsFilter(since), func(line timeline.Entry) bool {
+		return !line.Time.Before(since) && (r.tenants.all || line.Ref.TenantID == r.tenants.id)
+	})
 	if err != nil {
 		return err
 	}
@@ -106,29 +103,6 @@ func (r *replayer) run(cmd *cobra.Command) (err error) {
 			cli.Plural(len(incomplete), "line"), incomplete[0].Ref))
 	}
 	return err
-}
-
-// read reads what the log says about calls. A call that was under way at the
-// moment began within a lease before it.
-func (r *replayer) read(cmd *cobra.Command, rules followup.Rules) (entries []timeline.Entry, err error) {
-	since := r.since.Add(-rules.Lease)
-	collect := func(all iter.Seq2[timeline.Entry, error]) error {
-		for e, err := range all {
-			if err != nil {
-				return err
-			}
-			if !e.Time.Before(since) && (r.tenants.all || e.Ref.TenantID == r.tenants.id) {
-				entries = append(entries, e)
-			}
-		}
-		return nil
-	}
-	if r.log != "" {
-		err = withLogFile(cmd, r.log, collect)
-	} else {
-		err = withCloudLog(cmd, r.project, timeline.CallsFilter(since), collect)
-	}
-	return entries, err
 }
 
 // look reads the bookings and decides about them. Those that need nothing are

@@ -110,12 +110,10 @@ func (f *reportFlags) run(cmd *cobra.Command) error {
 	if err := f.tenants.check(); err != nil {
 		return err
 	}
-	env, closeAll, err := openDatabase(cmd)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = closeAll() }() // it was only read
-	ctx := cmd.Context()
+	return reading(cmd, func(ctx context.Context, env *environment) error { return f.each(ctx, cmd, env) })
+}
+
+func (f *reportFlags) each(ctx context.Context, cmd *cobra.Command, env *environment) error {
 	tenants, err := f.tenants.list(ctx, env.DB)
 	if err != nil {
 		return err

@@ -35,7 +35,6 @@ if it is too late by now (FOLLOWUP_MAX_LATENESS) it expires.
 		Example: `  followup resolve --tenant $TENANT $BOOKING --called --call-id 7d9f…
   followup resolve --tenant $TENANT $BOOKING --not-called
   followup resolve --tenant $TENANT --reason outcome_unknown --claimed-after 2026-01-31T09:00:00Z --claimed-before 2026-01-31T09:20:00Z --not-called`,
-		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			how := change{verb: "resolve", done: "resolved", event: "operator_resolved",
 				reasons: resolvable, decide: followup.Rules.ResolveNotCalled}

@@ -29,7 +29,6 @@ a new time instead. A call whose outcome is unknown is resolved, not retried.
 		Example: `  followup retry --tenant $TENANT $BOOKING
   followup retry --tenant $TENANT --reason rejected --claimed-after -2h
   followup retry --tenant $TENANT --reason not_started --yes --json`,
-		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.run(cmd, args, change{verb: "retry", done: "retried", event: "operator_retried",
 				reasons: retryable, decide: followup.Rules.Retry})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -24,41 +23,15 @@ func newShow() *cobra.Command {
 		Long: `Show everything that is stored about a booking's follow-up call, how it stands,
 and with which commands it can be changed. The lead's name and number are not
 shown.`,
-		Example:           `  followup show --tenant $TENANT $BOOKING`,
-		Args:              cli.ExactArgs(1),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ref, err := parseRef(tenant, args[0])
-			if err != nil {
-				return err
-			}
-			e, closeAll, err := openDatabase(cmd)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = closeAll() }() // it was only read
-			b, now, err := readBooking(cmd.Context(), e, ref)
-			if err != nil {
-				return err
-			}
+		Example: `  followup show --tenant $TENANT $BOOKING`,
+		Args:    cli.ExactArgs(1),
+		RunE: withBooking(&tenant, func(cmd *cobra.Command, e *environment, b followup.Booking, now time.Time) error {
 			return printBooking(cmd, out, e, b, now)
-		},
+		}),
 	}
 	tenantFlag(cmd, &tenant)
 	out.flag(cmd)
 	return cmd
-}
-
-// readBooking reads a booking that must be there, and the database's clock.
-func readBooking(ctx context.Context, e *environment, ref followup.Ref) (followup.Booking, time.Time, error) {
-	b, now, err := e.DB.Booking(ctx, ref)
-	if err != nil {
-		return followup.Booking{}, time.Time{}, err
-	}
-	if b == nil {
-		return followup.Booking{}, time.Time{}, fmt.Errorf("no such booking for this tenant: %s", ref.BookingID)
-	}
-	return *b, now, nil
 }
 
 // shown is what show prints for machines.

@@ -45,24 +45,20 @@ own with a made-up number.
 
 It prints what becomes of the booking, and exits with 0 once it is executed on the
 stub. Otherwise it says why, cancels the booking, and exits with 1.`,
-		Example:           `  followup smoke --tenant $VOICE_AGENT_CANARY_TENANT`,
-		Args:              cli.ExactArgs(0),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		Example: `  followup smoke --tenant $VOICE_AGENT_CANARY_TENANT`,
+		Args:    cli.ExactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout <= smokeDue {
 				return cli.Usage("--timeout: the call is due after %v, and takes its time", smokeDue)
 			}
 			if err := checkCanary(cmd.Context(), tenant); err != nil {
 				return err
 			}
-			e, closeAll, err := openDatabase(cmd)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, closeAll()) }()
 			ctx, cancel := context.WithTimeoutCause(cmd.Context(), timeout, fmt.Errorf("the canary was not called within %v", timeout))
 			defer cancel()
-			return smoke(ctx, cmd.OutOrStdout(), e, tenant, user, bookingType)
+			return reading(cmd, func(_ context.Context, e *environment) error {
+				return smoke(ctx, cmd.OutOrStdout(), e, tenant, user, bookingType)
+			})
 		},
 	}
 	tenantFlag(cmd, &tenant)

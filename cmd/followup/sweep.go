@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,8 +31,7 @@ It exits with 1 if a tenant or a booking could not be looked at; the log, on
 standard error, says why.`,
 		Example: `  followup sweep
   followup sweep --tenant $TENANT --json`,
-		Args:              cli.ExactArgs(0),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			only := uuid.Nil
 			if tenant != "" {
@@ -41,27 +39,16 @@ standard error, says why.`,
 					return err
 				}
 			}
-			log, closeLog, err := cli.OpenLog(cmd, logFile, false)
-			if err != nil {
-				return err
-			}
-			defer closeLog()
 			bar := newBar(cmd.ErrOrStderr())
-			if logFile == "" {
-				log = bar
-			}
-			e, closeAll, err := openLogging(cmd, log)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, closeAll()) }()
-			handler, err := schedule.New(e.Rules, &watchedStore{DB: e.DB.On(e.Database.Timeline), only: only, bar: bar}, e.Queue, e.log)
-			if err != nil {
-				return err
-			}
-			swept := handler.Sweep(cmd.Context())
-			bar.clear()
-			return printSwept(cmd, out, swept)
+			return changing(cmd, logFile, bar, func(ctx context.Context, e *environment) error {
+				handler, err := schedule.New(e.Rules, &watchedStore{DB: e.DB.On(e.Database.Timeline), only: only, bar: bar}, e.Queue, e.log)
+				if err != nil {
+					return err
+				}
+				swept := handler.Sweep(ctx)
+				bar.clear()
+				return printSwept(cmd, out, swept)
+			})
 		},
 	}
 	flags := cmd.Flags()

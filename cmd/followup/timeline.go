@@ -70,23 +70,9 @@ func (f *timelineFlags) run(cmd *cobra.Command, booking string) error {
 	if f.logFile == "" || cmd.Flags().Changed("since") {
 		since = time.Now().Add(-f.since)
 	}
-	entries := []timeline.Entry{} // prints as [] and not as null
-	collect := func(all iter.Seq2[timeline.Entry, error]) error {
-		for e, err := range all {
-			if err != nil {
-				return err
-			}
-			if e.Ref == ref && !e.Time.Before(since) {
-				entries = append(entries, e)
-			}
-		}
-		return nil
-	}
-	if f.logFile != "" {
-		err = withLogFile(cmd, f.logFile, collect)
-	} else {
-		err = withCloudLog(cmd, f.project, timeline.Filter(ref, since), collect)
-	}
+	entries, err := readLog(cmd, f.logFile, f.project, timeline.Filter(ref, since), func(e timeline.Entry) bool {
+		return e.Ref == ref && !e.Time.Before(since)
+	})
 	if err != nil {
 		return err
 	}
@@ -116,6 +102,30 @@ func (f *timelineFlags) print(w io.Writer, entries []timeline.Entry) error {
 		rows = append(rows, []string{e.Time.UTC().Format("2006-01-02T15:04:05.000Z"), orDash(e.Function), e.Event, sentence, e.Describe()})
 	}
 	return f.out.print(w, entries, []string{"TIME", "FUNCTION", "EVENT", "WHAT", "DETAILS"}, rows)
+}
+
+// readLog reads the entries that are wanted from a file, or if that is "" from Cloud
+// Logging by a filter.
+func readLog(cmd *cobra.Command, file, project, filter string, wanted func(timeline.Entry) bool) ([]timeline.Entry, error) {
+	entries := []timeline.Entry{} // prints as [] and not as null
+	collect := func(all iter.Seq2[timeline.Entry, error]) error {
+		for e, err := range all {
+			if err != nil {
+				return err
+			}
+			if wanted(e) {
+				entries = append(entries, e)
+			}
+		}
+		return nil
+	}
+	var err error
+	if file != "" {
+		err = withLogFile(cmd, file, collect)
+	} else {
+		err = withCloudLog(cmd, project, filter, collect)
+	}
+	return entries, err
 }
 
 // withLogFile hands the entries of a log file to read.

@@ -12,21 +12,18 @@ import (
 // answers with, and null for what there is not. It holds nothing of the lead
 // but the id.
 type bookingView struct {
-	ID                 string           `json:"id"`
-	TenantID           string           `json:"tenantId"`
-	LeadID             *uuid.UUID       `json:"leadId"`
-	AssignedUserID     *uuid.UUID       `json:"assignedUserId"`
-	BookingType        *string          `json:"bookingType"`
-	Status             *string          `json:"status"`
-	IsDeleted          bool             `json:"isDeleted"`
-	ScheduledAt        *followup.Moment `json:"scheduledAt"`
-	CreatedAt          *followup.Moment `json:"createdAt"`
-	DueAt              *followup.Moment `json:"dueAt"` // when the call should be made
-	TaskStatus         string           `json:"taskStatus"`
-	TaskReason         *string          `json:"taskReason"`
+	ID             string           `json:"id"`
+	TenantID       string           `json:"tenantId"`
+	LeadID         *uuid.UUID       `json:"leadId"`
+	AssignedUserID *uuid.UUID       `json:"assignedUserId"`
+	BookingType    *string          `json:"bookingType"`
+	Status         *string          `json:"status"`
+	IsDeleted      bool             `json:"isDeleted"`
+	ScheduledAt    *followup.Moment `json:"scheduledAt"`
+	CreatedAt      *followup.Moment `json:"createdAt"`
+	DueAt          *followup.Moment `json:"dueAt"` // when the call should be made
+	taskView
 	TaskName           *string          `json:"taskName"`
-	TaskScheduledAt    *followup.Moment `json:"taskScheduledAt"`
-	TaskRevision       int              `json:"taskRevision"`
 	PlannedFor         *followup.Moment `json:"plannedFor"`
 	ExecutionAttempts  int              `json:"executionAttempts"`
 	ClaimedAt          *followup.Moment `json:"claimedAt"`
@@ -36,6 +33,19 @@ type bookingView struct {
 	IdempotencyKey     *string          `json:"idempotencyKey"`
 }
 
+// taskView is how a follow-up stands, in a booking's view and in what explain says
+// that it becomes.
+type taskView struct {
+	TaskStatus      string           `json:"taskStatus"`
+	TaskReason      *string          `json:"taskReason"`
+	TaskRevision    int              `json:"taskRevision"`
+	TaskScheduledAt *followup.Moment `json:"taskScheduledAt"`
+}
+
+func taskOf(t followup.Task) taskView {
+	return taskView{TaskStatus: string(t.Status), TaskReason: orNull(string(t.Reason)), TaskRevision: t.Revision, TaskScheduledAt: momentOrNull(t.DueAt)}
+}
+
 func viewOf(r followup.Rules, b followup.Booking) bookingView {
 	t := b.Task
 	return bookingView{
@@ -43,8 +53,7 @@ func viewOf(r followup.Rules, b followup.Booking) bookingView {
 		LeadID: idOrNull(b.LeadID), AssignedUserID: idOrNull(b.AssignedUserID),
 		BookingType: orNull(b.Type), Status: orNull(string(b.Status)), IsDeleted: b.Deleted,
 		ScheduledAt: momentOrNull(b.ScheduledAt), CreatedAt: momentOrNull(b.CreatedAt), DueAt: momentOrNull(due(r, b)),
-		TaskStatus: string(t.Status), TaskReason: orNull(string(t.Reason)),
-		TaskName: orNull(t.Name), TaskScheduledAt: momentOrNull(t.DueAt), TaskRevision: t.Revision, PlannedFor: momentOrNull(t.PlannedFor),
+		taskView: taskOf(t), TaskName: orNull(t.Name), PlannedFor: momentOrNull(t.PlannedFor),
 		ExecutionAttempts: t.Attempts, ClaimedAt: momentOrNull(t.ClaimedAt), ExecutedAt: momentOrNull(t.ExecutedAt),
 		CallID: orNull(t.CallID), LastExecutionError: orNull(t.LastError), IdempotencyKey: orNull(t.Key),
 	}

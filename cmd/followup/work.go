@@ -38,15 +38,6 @@ type item struct {
 	now      *followup.Booking // as it is after the change; nil before it
 }
 
-// look reads a booking and decides about it.
-func (w *work) look(ctx context.Context, ref followup.Ref) error {
-	b, now, err := readBooking(ctx, w.environment, ref)
-	if err != nil {
-		return err
-	}
-	return w.consider(b, now)
-}
-
 // consider decides about a booking.
 func (w *work) consider(b followup.Booking, now time.Time) error {
 	it := item{seen: b, result: resultPlanned}

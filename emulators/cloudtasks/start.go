@@ -27,15 +27,20 @@ type Running struct {
 	closing sync.Once
 }
 
-// Start serves a new Server on 127.0.0.1 until Close is called or ctx is done. Without Options.Issuer
-// the issuer is the address of the key server.
+// Start is StartOn on two free ports of 127.0.0.1.
 func Start(ctx context.Context, o Options) (*Running, error) {
+	return StartOn(ctx, "127.0.0.1:0", "127.0.0.1:0", o)
+}
+
+// StartOn serves a new Server, its API on one address and its keys on another, until Close is called
+// or ctx is done. Without Options.Issuer the issuer is the address of the key server.
+func StartOn(ctx context.Context, apiAddr, keysAddr string, o Options) (*Running, error) {
 	var lc net.ListenConfig
-	keys, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	keys, err := lc.Listen(ctx, "tcp", keysAddr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the JWKS: %w", err)
 	}
-	api, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	api, err := lc.Listen(ctx, "tcp", apiAddr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the Cloud Tasks API: %w", errors.Join(err, keys.Close()))
 	}

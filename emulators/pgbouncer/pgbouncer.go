@@ -98,7 +98,7 @@ func Start(ctx context.Context, o Options) (*Pooler, error) {
 }
 
 func startOn(ctx context.Context, o Options, target *pgx.ConnConfig) (*Pooler, error) {
-	port, err := freePort(ctx)
+	port, err := process.FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,11 +119,11 @@ func startOn(ctx context.Context, o Options, target *pgx.ConnConfig) (*Pooler, e
 }
 
 func (p *Pooler) run(ctx context.Context, o Options, target *pgx.ConnConfig, port int) error {
-	account, err := unprivileged(os.Geteuid())
+	account, err := process.Unprivileged()
 	if err != nil {
 		return err
 	}
-	folder, err := p.processes.Folder("followup-pgbouncer-")
+	folder, err := p.processes.FolderOf(account, os.TempDir(), "followup-pgbouncer-")
 	if err != nil {
 		return err
 	}
@@ -133,19 +133,24 @@ func (p *Pooler) run(ctx context.Context, o Options, target *pgx.ConnConfig, por
 		users:    userList(target.User, target.Password),
 		settings: configuration(o, target, port, users),
 	} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		err := os.WriteFile(name, []byte(content), 0o600)
+		if err == nil && account != nil {
+			err = os.Chown(name, int(account.Uid), int(account.Gid))
+		}
+		if err != nil {
 			return fmt.Errorf("write PgBouncer's configuration: %w", err)
 		}
 	}
-	var args []string
-	if account != nil {
-		if err := account.own(folder, users, settings); err != nil {
+	log := &process.Tail{}
+	args := []string{settings}
+	if account != nil { // it changes by itself: its program may lie where root alone may look
+		found, err := user.LookupId(strconv.Itoa(int(account.Uid)))
+		if err != nil {
 			return err
 		}
-		args = append(args, "-u", account.name)
+		args = []string{"-u", found.Username, settings}
 	}
-	log := &tail{}
-	command := exec.Command(o.Program, append(args, settings)...)
+	command := exec.Command(o.Program, args...)
 	command.Dir, command.Env, command.Stderr = "/", append(os.Environ(), "LC_ALL=C"), log
 	running, err := p.processes.Start(command)
 	if err != nil {
@@ -182,7 +187,7 @@ func userList(name, password string) string {
 
 var errEnded = errors.New("it ended")
 
-func (p *Pooler) awaitReady(ctx context.Context, running *process.Process, log *tail) error {
+func (p *Pooler) awaitReady(ctx context.Context, running *process.Process, log *process.Tail) error {
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for {
@@ -218,50 +223,6 @@ func (p *Pooler) URL() string { return p.url }
 func (p *Pooler) Stop() error {
 	if err := p.processes.Close(stopGrace); err != nil {
 		return fmt.Errorf("stop PgBouncer: %w", err)
-	}
-	return nil
-}
-
-func freePort(ctx context.Context) (int, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return port, listener.Close()
-}
-
-// account is whom root lets PgBouncer run as.
-type account struct {
-	name     string
-	uid, gid int
-}
-
-// unprivileged is nil for anybody but root.
-func unprivileged(euid int) (*account, error) {
-	if euid != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"postgres", "_postgres", "nobody"} {
-		found, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, uidErr := strconv.Atoi(found.Uid)
-		gid, gidErr := strconv.Atoi(found.Gid)
-		if uidErr == nil && gidErr == nil && uid != 0 {
-			return &account{name: name, uid: uid, gid: gid}, nil
-		}
-	}
-	return nil, errors.New("PgBouncer refuses to run as root, and this machine has neither a user postgres nor nobody to run it as")
-}
-
-func (a *account) own(paths ...string) error {
-	for _, path := range paths {
-		if err := os.Chown(path, a.uid, a.gid); err != nil {
-			return fmt.Errorf("give PgBouncer its files: %w", err)
-		}
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	embedded "github.com/fergusstrange/embedded-postgres"
+
+	"lad.internal/followup/emulators/process"
 )
 
 // noClusterConf tells postgresql-common (man pg_createcluster) not to create and start a cluster
@@ -133,7 +135,7 @@ func fetch(ctx context.Context, cache, repository string) (Binaries, error) {
 		return Binaries{}, fmt.Errorf("fetch PostgreSQL: %w", err)
 	}
 	installation := filepath.Join(cache, "postgres-"+string(embedded.V16))
-	port, err := freePort(ctx)
+	port, err := process.FreePort(ctx)
 	if err != nil {
 		return Binaries{}, fmt.Errorf("fetch PostgreSQL: %w", err)
 	}

@@ -1,10 +1,8 @@
 // Package postgres runs throw-away PostgreSQL servers for the local stack and for tests.
 //
 // A server lives in a temporary folder of its own, listens on a free port of 127.0.0.1 alone, asks
-// for a random password, and is as durable as PostgreSQL is by itself. It is looked after by a keeper, a
-// small /bin/sh script in a session of its own that holds the read end of a pipe: when this
-// process closes the pipe or dies (Stop, Ctrl-C, kill, kill -9), the keeper stops the server and
-// removes the folder.
+// for a random password, and is as durable as PostgreSQL is by itself. When this process stops it or
+// dies (Ctrl-C, kill, kill -9), the server ends and its folder is removed: see package process.
 //
 // The package refuses to touch any other cluster of the machine: it neither reads PG* variables
 // nor starts, stops or configures a server that it has not created. It is not for data that anybody
@@ -23,9 +21,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"lad.internal/followup/emulators/process"
 )
 
 const (
@@ -33,6 +34,7 @@ const (
 	defaultMaxConns = 200
 	startTimeout    = time.Minute
 	portAttempts    = 5
+	stopGrace       = 10 * time.Second
 )
 
 // Options are the choices of a server. The zero value is a good one.
@@ -55,11 +57,14 @@ type Options struct {
 
 // Server is a running server. Its methods may be called concurrently.
 type Server struct {
-	port     int
-	password string
-	keeper   *keeper
-	stop     sync.Once
-	stopErr  error
+	port      int
+	password  string
+	processes *process.Group
+	dir       string
+	process   *process.Process // nil until it was started
+	log       *serverLog
+	stop      sync.Once
+	stopErr   error
 }
 
 // Start finds server binaries (see FindBinaries; installs or fetches them if there are none), makes
@@ -86,7 +91,7 @@ func start(ctx context.Context, binaries Binaries, options Options) (*Server, er
 	var err error
 	for range portAttempts {
 		var port int
-		if port, err = freePort(ctx); err != nil {
+		if port, err = process.FreePort(ctx); err != nil {
 			return nil, err
 		}
 		var server *Server
@@ -102,12 +107,15 @@ func start(ctx context.Context, binaries Binaries, options Options) (*Server, er
 }
 
 func startOn(ctx context.Context, port int, binaries Binaries, options Options) (*Server, error) {
-	server := &Server{port: port, password: rand.Text()}
-	var err error
-	if server.keeper, err = startKeeper(ctx, binaries.Dir, server.password, serverSettings(port, options), options); err != nil {
+	processes, err := process.NewGroup()
+	if err != nil {
 		return nil, err
 	}
-	if err := server.awaitReady(ctx); err != nil {
+	server := &Server{port: port, password: rand.Text(), processes: processes, log: &serverLog{to: options.Logger}}
+	if err = server.run(ctx, binaries.Dir, serverSettings(port, options), options.TempDir); err == nil {
+		err = server.awaitReady(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, server.Stop())
 	}
 	return server, nil
@@ -142,7 +150,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	go func() {
 		defer cancel()
 		select {
-		case <-s.keeper.logEnded:
+		case <-s.process.Ended():
 		case <-attempt.Done():
 		}
 	}()
@@ -155,8 +163,8 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			return conn.Close(ctx)
 		}
 		select {
-		case <-s.keeper.logEnded:
-			return fmt.Errorf("the server ended: %s", s.keeper.logTail())
+		case <-s.process.Ended():
+			return fmt.Errorf("the server ended: %s", s.log)
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the server: %w (last attempt: %w)", context.Cause(ctx), err)
 		case <-poll.C:
@@ -168,8 +176,11 @@ func (s *Server) awaitReady(ctx context.Context) error {
 // nothing and gives the same answer.
 func (s *Server) Stop() error {
 	s.stop.Do(func() {
-		if err := s.keeper.end(); err != nil {
-			s.stopErr = fmt.Errorf("stop PostgreSQL in %s: %w", s.keeper.dir, err)
+		if s.process != nil {
+			_ = s.process.Signal(syscall.SIGQUIT) // at once: nobody wants the data. It may have ended
+		}
+		if err := s.processes.Close(stopGrace); err != nil {
+			s.stopErr = fmt.Errorf("stop PostgreSQL in %s: %w", s.dir, err)
 		}
 	})
 	return s.stopErr
@@ -221,14 +232,4 @@ func (s *Server) exec(ctx context.Context, statement string) error {
 	}
 	_, err = conn.Exec(ctx, statement)
 	return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
-}
-
-func freePort(ctx context.Context) (int, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return port, listener.Close()
 }

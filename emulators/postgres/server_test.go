@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
+	"lad.internal/followup/emulators/process"
 	"lad.internal/followup/emulators/process/processtest"
 )
 
@@ -41,13 +42,12 @@ func TestMain(m *testing.M) {
 // traces is what a server must not leave behind.
 type traces struct {
 	Dir      string
-	Keeper   int
 	Postgres int
 	URL      string
 }
 
 func tracesOf(server *Server) (traces, error) {
-	pidFile, err := os.ReadFile(filepath.Join(server.keeper.dir, "data", "postmaster.pid"))
+	pidFile, err := os.ReadFile(filepath.Join(server.dir, "data", "postmaster.pid"))
 	if err != nil {
 		return traces{}, err
 	}
@@ -57,8 +57,7 @@ func tracesOf(server *Server) (traces, error) {
 		return traces{}, err
 	}
 	return traces{
-		Dir:      server.keeper.dir,
-		Keeper:   server.keeper.command.Process.Pid,
+		Dir:      server.dir,
 		Postgres: pid,
 		URL:      server.AdminURL(),
 	}, nil
@@ -85,11 +84,11 @@ func assertNothingIsLeft(t *testing.T, left traces) {
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		_, err := os.Stat(left.Dir)
-		if errors.Is(err, fs.ErrNotExist) && !running(left.Keeper) && !running(left.Postgres) {
+		if errors.Is(err, fs.ErrNotExist) && !running(left.Postgres) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("left behind: folder %v, keeper %v, server %v", err, running(left.Keeper), running(left.Postgres))
+			t.Fatalf("left behind: folder %v, server %v", err, running(left.Postgres))
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -149,7 +148,7 @@ func TestAStoppedServerLeavesNeitherProcessNorFolder(t *testing.T) {
 	if _, err := os.Stat(left.Dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("folder %s is still there: %v", left.Dir, err)
 	}
-	if running(left.Keeper) || running(left.Postgres) {
+	if running(left.Postgres) {
 		t.Error("a process is still there")
 	}
 	if err := server.Stop(); err != nil {
@@ -263,7 +262,7 @@ func TestAnOrdinaryUserCanRunOne(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("the other tests run as an ordinary user already")
 	}
-	credential, err := serverCredential(0)
+	credential, err := process.Unprivileged()
 	if err != nil {
 		t.Skip(err)
 	}
@@ -308,7 +307,7 @@ func startVictim(t *testing.T, credential *syscall.Credential) (*exec.Cmd, trace
 	if got := show(t, left.URL, "'it answers'"); got != "it answers" {
 		t.Errorf("answer = %q", got)
 	}
-	if !running(left.Keeper) || !running(left.Postgres) {
+	if !running(left.Postgres) {
 		t.Error("this test cannot tell whether a process runs")
 	}
 	return command, left

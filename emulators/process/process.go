@@ -54,18 +54,28 @@ func NewGroup() (*Group, error) {
 // is removed, with all that is in it, when the group is closed or this process
 // dies.
 func (g *Group) Folder(prefix string) (string, error) {
+	return g.FolderOf(nil, os.TempDir(), prefix)
+}
+
+// FolderOf is Folder in another folder, and for another user unless owner is nil.
+func (g *Group) FolderOf(owner *syscall.Credential, dir, prefix string) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
 		return "", errors.New("make a folder: the group is closed")
 	}
-	path := filepath.Join(os.TempDir(), prefix+strings.ToLower(rand.Text()))
+	path := filepath.Join(dir, prefix+strings.ToLower(rand.Text()))
 	// The warden hears of it first: removing what does not exist does no harm.
 	if _, err := fmt.Fprintf(g.pipe, "/ %s\n", path); err != nil {
 		return "", fmt.Errorf("tell the warden of folder %s: %w", path, err)
 	}
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return "", fmt.Errorf("make a folder: %w", err)
+	}
+	if owner != nil {
+		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
+			return "", fmt.Errorf("give a folder away: %w", err)
+		}
 	}
 	return path, nil
 }
@@ -122,7 +132,10 @@ func (g *Group) launch(p *Process) error {
 	c.Path = "/bin/sh"
 	c.ExtraFiles = []*os.File{ready}
 	// Not this terminal's: a Ctrl-C must not reach it before Close does.
-	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if c.SysProcAttr == nil {
+		c.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	c.SysProcAttr.Setsid = true
 	if c.WaitDelay == 0 {
 		c.WaitDelay = outputGrace
 	}

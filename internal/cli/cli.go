@@ -29,6 +29,9 @@ func Usage(format string, args ...any) error { return UsageError{fmt.Errorf(form
 func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, out, errOut io.Writer) int {
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.Args, root.RunE = Subcommand, ShowHelp
+	for _, cmd := range root.Commands() {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions // no argument is a file
+	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError{err} })
 	root.SetArgs(args)
 	root.SetIn(in)

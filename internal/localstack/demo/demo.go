@@ -6,12 +6,10 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/stack"
 )
@@ -237,39 +236,7 @@ func (r *run) lookAt(ctx context.Context, b *booked, id string) (lad.Booking, en
 
 // request speaks to LAD's stand-in.
 func (r *run) request(ctx context.Context, method, path, tenant string, body, into any) error {
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", method, path, err)
-		}
-		content = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, r.stack.URL+path, content)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Tenant-Id", tenant)
-	resp, err := r.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	defer func() { _ = resp.Body.Close() }() // it has been read, or is of no use
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("%s %s: read answer: %w", method, path, err)
-	}
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, answer)
-	}
-	if into == nil {
-		return nil
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		return fmt.Errorf("%s %s: decode answer: %w", method, path, err)
-	}
-	return nil
+	return lad.Client{URL: r.stack.URL, Tenant: tenant, HTTP: r.client}.Do(ctx, method, path, body, into)
 }
 
 func text(s *string) string {
@@ -285,12 +252,5 @@ func (e end) String() string {
 	if e.reason != "" {
 		s += "/" + e.reason
 	}
-	return fmt.Sprintf("%s, %s, %s", s, count(e.posts, "POST"), count(e.calls, "call"))
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%s, %s, %s", s, cli.Plural(e.posts, "POST"), cli.Plural(e.calls, "call"))
 }

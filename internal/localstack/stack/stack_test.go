@@ -37,7 +37,7 @@ func TestAStackLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	during := stacktest.Descendants(t, os.Getpid())
-	if len(during) < 5 { // keeper, postgres, two functions, a warden
+	if len(during) < 5 { // postgres and its warden, two functions and theirs
 		t.Errorf("while it runs there are only the processes %v", during)
 	}
 	database, err := url.Parse(s.AppURL)

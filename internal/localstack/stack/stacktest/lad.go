@@ -1,10 +1,7 @@
 package stacktest
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"io"
 	"maps"
 	"net/http"
 	"testing"
@@ -94,33 +91,7 @@ func text(s *string) string {
 
 func (l LAD) request(t testing.TB, method, path string, body, into any) {
 	t.Helper()
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(context.Background(), method, l.URL+path, content)
-	if err != nil {
+	if err := (lad.Client{URL: l.URL, Tenant: l.Tenant, HTTP: Client}).Do(context.Background(), method, path, body, into); err != nil {
 		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(lad.TenantHeader, l.Tenant)
-	resp, err := Client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }() // it has been read
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode/100 != 2 {
-		t.Fatalf("%s %s: %s: %s (%v)", method, path, resp.Status, answer, err)
-	}
-	if into == nil {
-		return
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
 	}
 }
