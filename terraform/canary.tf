@@ -3,13 +3,6 @@
 
 locals {
   canary_jobs = var.canary == null ? [] : ["smoke"]
-  canary_accounts = {
-    for who, does in {
-      smoke = "The job that tries a deployment on the canary tenant"
-      stub  = "The stub that is called for the canary tenant"
-    } : who => does if var.canary != null
-  }
-
   # Deterministic, as execute's is (environment.tf): it is an audience, too.
   stub_url = "https://${var.name}-stub-${data.google_project.this.number}.${var.region}.run.app"
 

@@ -55,7 +55,7 @@ resource "google_sql_database_instance" "lad" {
     tier                        = var.database_tier
     availability_type           = var.database_highly_available ? "REGIONAL" : "ZONAL"
     disk_type                   = "PD_SSD"
-    disk_size                   = var.database_disk_gb
+    disk_size                   = 10
     disk_autoresize             = true
     deletion_protection_enabled = var.deletion_protection
     user_labels                 = local.labels

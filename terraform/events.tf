@@ -32,7 +32,7 @@ resource "google_cloud_scheduler_job" "sweep" {
     }
   }
 
-  depends_on = [google_pubsub_topic_iam_member.scheduler]
+  depends_on = [google_pubsub_topic_iam_member.publisher]
 }
 
 locals {
@@ -47,7 +47,7 @@ locals {
     max_attempts = 5
     # From the first attempt, which the lead time makes early, until an attempt
     # has come too late and has written so into the row.
-    max_retry_seconds = var.max_lateness_minutes * 60 + var.lead_time_seconds + 2 * 60
+    max_retry_seconds = local.seconds.FOLLOWUP_MAX_LATENESS + local.seconds.FOLLOWUP_LEAD_TIME + 2 * 60
   }
 
   # Seconds between two calls at the steady pace, as Limit.Spacing of pkg/followup
@@ -78,7 +78,7 @@ resource "google_cloud_tasks_queue" "calls" {
   }
 
   stackdriver_logging_config {
-    sampling_ratio = var.queue_log_sampling
+    sampling_ratio = 1
   }
 
   lifecycle {
@@ -88,8 +88,16 @@ resource "google_cloud_tasks_queue" "calls" {
       error_message = "queue_concurrent_calls is ${var.queue_concurrent_calls}, but execute takes ${var.execute.max_instances * var.execute.concurrency} at once (max_instances × concurrency)."
     }
     precondition {
-      condition     = local.queue_retry.max_backoff_seconds < var.grace_seconds
-      error_message = "A task may wait ${local.queue_retry.max_backoff_seconds} s for its next attempt, but grace_seconds is ${var.grace_seconds}: the sweep would make a new one before it comes."
+      condition     = local.seconds.FOLLOWUP_GRACE > max(local.seconds.FOLLOWUP_DISPATCH_DEADLINE, local.queue_retry.max_backoff_seconds)
+      error_message = "FOLLOWUP_GRACE (${local.seconds.FOLLOWUP_GRACE} s) must be above FOLLOWUP_DISPATCH_DEADLINE (${local.seconds.FOLLOWUP_DISPATCH_DEADLINE} s) and the ${local.queue_retry.max_backoff_seconds} s that a task may wait for its next attempt, or the sweep makes a new task while the old one is on its way."
+    }
+    precondition {
+      condition     = local.seconds.FOLLOWUP_DISPATCH_DEADLINE > local.seconds.FOLLOWUP_LEASE
+      error_message = "FOLLOWUP_DISPATCH_DEADLINE (${local.seconds.FOLLOWUP_DISPATCH_DEADLINE} s) must be above FOLLOWUP_LEASE (${local.seconds.FOLLOWUP_LEASE} s), or Cloud Tasks sends a task again while its call may be under way."
+    }
+    precondition {
+      condition     = local.queue_retry.max_retry_seconds <= 30 * 24 * 3600
+      error_message = "FOLLOWUP_MAX_LATENESS is above 30 days, and Cloud Tasks keeps a task for 31."
     }
     precondition {
       # One task to get its slot, one to be called.

@@ -6,6 +6,8 @@
 # in bootstrap/build.tf.
 
 locals {
+  task_makers = ["schedule", "execute", "operate"]
+
   # roles/eventarc.eventReceiver is not among them: Eventarc wants it of triggers
   # for every source but Pub/Sub.
   # https://cloud.google.com/eventarc/standard/docs/functions/roles-permissions
@@ -13,14 +15,12 @@ locals {
     # Google grants it on projects only, and it lets nobody read.
     { for who in ["schedule", "execute"] : "${who} writes traces" => {
       account = who, project = var.project_id, role = "roles/telemetry.tracesWriter", condition = null
-    } if var.traces_ratio > 0 },
+    } if lookup(var.settings, "FOLLOWUP_TRACES", "off") == "gcp" },
     # Both are needed: client to reach the instance, instanceUser to log in.
-    { for who in local.database_accounts : "${who} reaches the database" => {
-      account = who, project = local.instance.project, role = "roles/cloudsql.client", condition = local.only_this_instance
-    } },
-    { for who in local.database_accounts : "${who} logs in to the database" => {
-      account = who, project = local.instance.project, role = "roles/cloudsql.instanceUser", condition = local.only_this_instance
-    } },
+    [for who in local.database_accounts : {
+      "${who} reaches the database"    = { account = who, project = local.instance.project, role = "roles/cloudsql.client", condition = local.only_this_instance }
+      "${who} logs in to the database" = { account = who, project = local.instance.project, role = "roles/cloudsql.instanceUser", condition = local.only_this_instance }
+    }]...
   )
 
   # https://cloud.google.com/sql/docs/postgres/iam-conditions
@@ -51,18 +51,11 @@ resource "google_project_iam_member" "project" {
 # is still there; viewer is the smallest role with cloudtasks.tasks.get.
 # https://cloud.google.com/iam/docs/roles-permissions/cloudtasks
 resource "google_cloud_tasks_queue_iam_member" "queue" {
-  for_each = {
-    "schedule creates" = { account = "schedule", role = "roles/cloudtasks.enqueuer" }
-    "schedule deletes" = { account = "schedule", role = "roles/cloudtasks.taskDeleter" }
-    "schedule looks"   = { account = "schedule", role = "roles/cloudtasks.viewer" }
-    "execute creates"  = { account = "execute", role = "roles/cloudtasks.enqueuer" }
-    "execute deletes"  = { account = "execute", role = "roles/cloudtasks.taskDeleter" }
-    "execute looks"    = { account = "execute", role = "roles/cloudtasks.viewer" }
-    "operate creates"  = { account = "operate", role = "roles/cloudtasks.enqueuer" }
-    "operate deletes"  = { account = "operate", role = "roles/cloudtasks.taskDeleter" }
-    "operate looks"    = { account = "operate", role = "roles/cloudtasks.viewer" }
-    "doctor looks"     = { account = "doctor", role = "roles/cloudtasks.viewer" }
-  }
+  for_each = merge({ "doctor looks" = { account = "doctor", role = "roles/cloudtasks.viewer" } }, [for who in local.task_makers : {
+    "${who} creates" = { account = who, role = "roles/cloudtasks.enqueuer" }
+    "${who} deletes" = { account = who, role = "roles/cloudtasks.taskDeleter" }
+    "${who} looks"   = { account = who, role = "roles/cloudtasks.viewer" }
+  }]...)
 
   location = google_cloud_tasks_queue.calls.location
   name     = google_cloud_tasks_queue.calls.name
@@ -73,7 +66,7 @@ resource "google_cloud_tasks_queue_iam_member" "queue" {
 # Whoever makes a task that carries the invoker's token must be allowed to act as
 # the invoker, and as nobody else.
 resource "google_service_account_iam_member" "acts_as_invoker" {
-  for_each = toset(["schedule", "execute", "operate"])
+  for_each = toset(local.task_makers)
 
   service_account_id = google_service_account.account["invoker"].name
   role               = "roles/iam.serviceAccountUser"
@@ -85,8 +78,8 @@ resource "google_service_account_iam_member" "acts_as_invoker" {
 # whom the ingress does.
 resource "google_cloud_run_v2_service_iam_member" "invoker" {
   for_each = merge({
-    invoker = google_cloudfunctions2_function.execute.name
-    trigger = google_cloudfunctions2_function.schedule.name
+    invoker = google_cloudfunctions2_function.function["execute"].name
+    trigger = google_cloudfunctions2_function.function["schedule"].name
   }, { for stub in google_cloud_run_v2_service.stub : "execute" => stub.name })
 
   location = var.region
@@ -95,18 +88,12 @@ resource "google_cloud_run_v2_service_iam_member" "invoker" {
   member   = each.key == "invoker" && var.oidc_mode == "verify" ? "allUsers" : "serviceAccount:${google_service_account.account[each.key].email}"
 }
 
-resource "google_pubsub_topic_iam_member" "scheduler" {
-  topic  = google_pubsub_topic.events.name
-  role   = "roles/pubsub.publisher"
-  member = "serviceAccount:${google_service_account.account["scheduler"].email}"
-}
-
 resource "google_pubsub_topic_iam_member" "publisher" {
-  for_each = var.event_publishers
+  for_each = merge({ scheduler = "serviceAccount:${google_service_account.account["scheduler"].email}" }, { for who in var.event_publishers : who => who })
 
   topic  = google_pubsub_topic.events.name
   role   = "roles/pubsub.publisher"
-  member = each.key
+  member = each.value
 }
 
 resource "google_secret_manager_secret_iam_member" "reader" {

@@ -11,7 +11,10 @@ locals {
   }
 
   # Every account does one thing.
-  accounts = merge(local.canary_accounts, {
+  accounts = merge(var.canary == null ? {} : {
+    smoke = "The job that tries a deployment on the canary tenant"
+    stub  = "The stub that is called for the canary tenant"
+    }, {
     schedule  = "ScheduleFollowUp: reads bookings, makes tasks"
     execute   = "ExecuteFollowUp: claims bookings, calls the voice agent"
     invoker   = "In whose name Cloud Tasks calls ExecuteFollowUp"

@@ -1,14 +1,12 @@
 # Where it runs and whom it works for. The rules of the calls are in
 # variables_rules.tf, sizes and the database in variables_capacity.tf.
+#
+# What is checked here is what nobody else would refuse before it does harm. Google
+# checks the forms of names, and the functions their settings.
 
 variable "project_id" {
   description = "The id of the Google Cloud project that everything is made in."
   type        = string
-
-  validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
-    error_message = "project_id must be a project's id, such as lad-prod: 6 to 30 small letters, digits and hyphens."
-  }
 }
 
 variable "region" {
@@ -37,11 +35,6 @@ variable "labels" {
   description = "Labels of everything that can carry them."
   type        = map(string)
   default     = {}
-
-  validation {
-    condition     = alltrue([for k, v in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", k)) && can(regex("^[a-z0-9_-]{0,63}$", v))])
-    error_message = "labels must have keys and values of small letters, digits, _ and -, at most 63 of them."
-  }
 }
 
 variable "tenant_schema" {
@@ -53,21 +46,12 @@ variable "tenant_schema" {
     condition     = (var.tenant_schema == null) != (var.tenant_registry == null)
     error_message = "Set either tenant_schema, if all tenants share one schema, or tenant_registry."
   }
-  validation {
-    condition     = var.tenant_schema == null || can(regex("^[^.]{1,63}$", var.tenant_schema))
-    error_message = "tenant_schema must be the name of a schema, without a dot."
-  }
 }
 
 variable "tenant_registry" {
   description = "The table, as schema.table, with the columns tenant_id and schema_name. Or else tenant_schema."
   type        = string
   default     = null
-
-  validation {
-    condition     = var.tenant_registry == null || can(regex("^[^.]{1,63}\\.[^.]{1,63}$", var.tenant_registry))
-    error_message = "tenant_registry must be of the form schema.table."
-  }
 }
 
 variable "event_publishers" {
@@ -128,4 +112,15 @@ variable "deletion_protection" {
   description = "Refuse to delete the database, here and in Cloud SQL itself. Set it to false and apply before `terraform destroy`."
   type        = bool
   default     = true
+}
+
+variable "canary" {
+  description = "The id of a tenant of LAD's that is kept for trying deployments. Its calls, and no others, go to a stub that rings nobody, and the job smoke books one (docs/deploy-pipeline.md). Null: no stub, and no smoke test."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.canary == null || var.command_image != null
+    error_message = "canary needs command_image: the stub and the job smoke run it."
+  }
 }

@@ -1,6 +1,7 @@
 package deploycheck_test
 
 import (
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -9,8 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/sethvargo/go-envconfig"
 	"github.com/zclconf/go-cty/cty"
 
@@ -21,6 +20,7 @@ import (
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/phone"
 	"lad.internal/followup/pkg/tasks"
+	"lad.internal/followup/pkg/tenantdb"
 )
 
 // command is what the command reads, in the jobs doctor and operate.
@@ -52,35 +52,37 @@ func choices() map[string]map[string]cty.Value {
 			"secret_versions": cty.ObjectVal(map[string]cty.Value{
 				"INTERNAL_SERVICE_SECRET": cty.StringVal("1"), "VOICE_AGENT_API_KEY": cty.StringVal("2"), "OWNER_DATABASE_URL": cty.StringVal("3"),
 			}),
-			"voice_agent_frontend_id": cty.StringVal("followup"), "voice_agent_audience": cty.StringVal("https://voice.example.com"),
-			"default_agent_id": cty.NumberIntVal(7), "booking_types": cty.TupleVal([]cty.Value{cty.StringVal("follow_up")}),
-			"paused":        cty.StringVal("aaaaaaaa-0000-4000-8000-000000000001,bbbbbbbb-0000-4000-8000-000000000002"),
-			"horizon_hours": cty.NumberIntVal(696), "lead_time_seconds": cty.NumberIntVal(90), "max_lateness_minutes": cty.NumberIntVal(10),
-			"voice_agent_idempotent": cty.True, "traces_ratio": cty.NumberFloatVal(0.25), "log_level": cty.StringVal("debug"),
-			"canary":                      cty.StringVal("cccccccc-0000-4000-8000-000000000003"),
-			"voice_agent_start_call_path": cty.StringVal("/calls/start-call"),
-			"settings": cty.MapVal(map[string]cty.Value{
-				"FOLLOWUP_TIMELINE": cty.StringVal("2"), "FOLLOWUP_MAX_BACKDATE": cty.StringVal("2h"),
-				"FOLLOWUP_TIME_MEANS": cty.StringVal("wall,web=instant"), "FOLLOWUP_DEFAULT_TIMEZONE": cty.StringVal("Asia/Dubai"),
-				"FOLLOWUP_DEFAULT_REGION": cty.StringVal("AE"), "FOLLOWUP_MAX_CALLS_PER_LEAD": cty.StringVal("off"),
-				"VOICE_AGENT_LIMIT": cty.StringVal("120/1m,30/5s"), "VOICE_AGENT_CONTRACT": cty.StringVal("service"),
-				"VOICE_AGENT_JOB_PATH": cty.StringVal("/calls/job/{job_id}"), "VOICE_AGENT_JOB_AFTER": cty.StringVal("3s"),
-				"VOICE_AGENT_JWT_TTL": cty.StringVal("2m"), "VOICE_AGENT_DISPATCH_FAILED": cty.StringVal("not_started"),
-				"VOICE_AGENT_QUOTE": cty.StringVal("true"),
+			"paused": cty.StringVal("aaaaaaaa-0000-4000-8000-000000000001,bbbbbbbb-0000-4000-8000-000000000002"),
+			"canary": cty.StringVal(canaryTenant),
+			"settings": ownWords(map[string]string{
+				"DEFAULT_FOLLOW_UP_AGENT_ID": "7", "FOLLOWUP_BOOKING_TYPES": "follow_up", "FOLLOWUP_DEFAULT_REGION": "AE", "FOLLOWUP_DEFAULT_TIMEZONE": "Asia/Dubai",
+				"FOLLOWUP_DISPATCH_DEADLINE": "4m", "FOLLOWUP_GRACE": "6m", "FOLLOWUP_HORIZON": "696h", "FOLLOWUP_LEAD_TIME": "90s", "FOLLOWUP_LEASE": "3m",
+				"FOLLOWUP_MAX_BACKDATE": "2h", "FOLLOWUP_MAX_CALLS_PER_LEAD": "off", "FOLLOWUP_MAX_LATENESS": "10m", "FOLLOWUP_TIMELINE": "2",
+				"FOLLOWUP_TIME_MEANS": "wall,web=instant", "FOLLOWUP_TRACES": "gcp", "FOLLOWUP_TRACES_RATIO": "0.25", "LOG_LEVEL": "debug",
+				"VOICE_AGENT_AUDIENCE": "https://voice.example.com", "VOICE_AGENT_CONTRACT": "service", "VOICE_AGENT_DISPATCH_FAILED": "not_started",
+				"VOICE_AGENT_FRONTEND_ID": "followup", "VOICE_AGENT_IDEMPOTENT": "true", "VOICE_AGENT_JOB_AFTER": "3s", "VOICE_AGENT_JOB_PATH": "/calls/job/{job_id}",
+				"VOICE_AGENT_JWT_TTL": "2m", "VOICE_AGENT_LIMIT": "120/1m,30/5s", "VOICE_AGENT_QUOTE": "true",
+				"VOICE_AGENT_START_CALL_PATH": "/calls/start-call", "VOICE_AGENT_TIMEOUT": "45s",
 			}),
 		}),
 	}
+}
+
+func ownWords(values map[string]string) cty.Value {
+	all := map[string]cty.Value{}
+	for name, value := range values {
+		all[name] = cty.StringVal(value)
+	}
+	return cty.MapVal(all)
 }
 
 // environment is what a function or job finds, its secrets included, and what
 // Cloud Run adds.
 func (p *plan) environment(target string) map[string]string {
 	p.t.Helper()
-	env := text(p.t, p.local("environment").GetAttr(target))
-	if secrets := p.local("secret_environment"); secrets.Type().HasAttribute(target) {
-		for _, name := range list(secrets.GetAttr(target)) {
-			env[name] = "a-secret"
-		}
+	env := decode[map[string]map[string]string](p, "environment")[target]
+	for _, name := range decode[map[string][]string](p, "secret_environment")[target] {
+		env[name] = "a-secret"
 	}
 	env["K_SERVICE"], env["K_REVISION"] = "followup-"+target, "followup-"+target+"-00001"
 	return env
@@ -164,19 +166,25 @@ func TestNoSettingIsForgotten(t *testing.T) {
 	}
 }
 
-func TestTheDefaultsAreTheFunctionsOwn(t *testing.T) {
+// Terraform computes with some defaults of the functions' own, and repeats others.
+func TestDefaults(t *testing.T) {
 	t.Parallel()
 	p := readModule(t).plan(t, choices()["only what is necessary"])
 	var terraform, own execute.Config
 	env := p.environment("execute")
+	for name := range decode[map[string]string](p, "default_times") {
+		if value, set := env[name]; set {
+			t.Errorf("%s is %s, though nobody has set it", name, value)
+		}
+	}
+	maps.Copy(env, decode[map[string]string](p, "default_times"))
 	if err := settings.Load(t.Context(), envconfig.MapLookuper(env), &terraform); err != nil {
 		t.Fatal(err)
 	}
-	tuned := []string{
-		"FOLLOWUP_HORIZON", "FOLLOWUP_LEAD_TIME", "FOLLOWUP_MAX_LATENESS", "FOLLOWUP_LEASE", "FOLLOWUP_GRACE", "FOLLOWUP_PAUSED", "FOLLOWUP_DISPATCH_DEADLINE",
-		"FOLLOWUP_QUEUE_NAME", "VOICE_AGENT_IDEMPOTENT", "VOICE_AGENT_TIMEOUT", "DB_PRIVATE_IP", "DB_MAX_CONNS", "LOG_LEVEL",
+	for name := range decode[map[string]string](p, "default_times") {
+		delete(env, name)
 	}
-	for _, name := range tuned {
+	for _, name := range []string{"FOLLOWUP_PAUSED", "FOLLOWUP_QUEUE_NAME", "DB_PRIVATE_IP", "DB_MAX_CONNS"} {
 		if _, ok := env[name]; !ok {
 			t.Errorf("%s is not set by Terraform any more: take it off this list", name)
 		}
@@ -192,40 +200,45 @@ func TestTheDefaultsAreTheFunctionsOwn(t *testing.T) {
 	}
 }
 
-func TestEachFunctionIsGivenItsOwnEnvironment(t *testing.T) {
+func TestEntryPoints(t *testing.T) {
 	t.Parallel()
-	m := readModule(t)
-	for name, entryPoint := range map[string]string{"schedule": schedule.Name, "execute": execute.Name} {
-		body := m.resource(t, "google_cloudfunctions2_function", name)
-		for _, block := range body.Blocks {
-			switch block.Type {
-			case "build_config":
-				value, _ := block.Body.Attributes["entry_point"].Expr.Value(nil)
-				if value.AsString() != entryPoint {
-					t.Errorf("%s: its entry point is %s, want %s", name, value.AsString(), entryPoint)
-				}
-			case "service_config":
-				if got := source(block.Body.Attributes["environment_variables"].Expr); got != "local.environment."+name {
-					t.Errorf("%s: its environment is %s", name, got)
-				}
-			}
-		}
+	type function struct {
+		EntryPoint string `json:"entry_point"`
+	}
+	got := decode[map[string]function](readModule(t).plan(t, choices()["only what is necessary"]), "functions")
+	if d := cmp.Diff(map[string]function{"schedule": {schedule.Name}, "execute": {execute.Name}}, got); d != "" {
+		t.Errorf("(-the code's +Terraform's):\n%s", d)
 	}
 }
 
-// source is a reference as it is written.
-func source(expression hclsyntax.Expression) string {
-	traversal, problems := hcl.AbsTraversalForExpr(expression)
-	if problems.HasErrors() {
-		return problems.Error()
-	}
-	parts := []string{traversal.RootName()}
-	for _, step := range traversal[1:] {
-		if attribute, ok := step.(hcl.TraverseAttr); ok {
-			parts = append(parts, attribute.Name)
+const canaryTenant = "cccccccc-0000-4000-8000-00000000000c"
+
+func TestTheSmokeTestAndTheFunctionAgreeOnTheCanary(t *testing.T) {
+	t.Parallel()
+	m := readModule(t)
+	for name, given := range choices() {
+		for _, want := range []execute.CanaryConfig{{}, {Tenant: canaryTenant, URL: "https://followup-stub-123456789012.europe-west1.run.app"}} {
+			delete(given, "canary")
+			if want.Tenant != "" {
+				given["canary"] = cty.StringVal(want.Tenant)
+			}
+			p := m.plan(t, given)
+			var job struct {
+				Rules    followup.Rules
+				Database tenantdb.Config
+				Log      config.Log
+				Canary   execute.CanaryConfig
+			}
+			env := p.environment("smoke")
+			delete(env, "OWNER_DATABASE_URL") // the secret's name; the job finds it as
+			env["DATABASE_URL"] = "postgres://owner:a-secret@10.1.2.3:5432/lad"
+			var function execute.Config
+			err := errors.Join(settings.Load(t.Context(), envconfig.MapLookuper(env), &job), settings.Load(t.Context(), envconfig.MapLookuper(p.environment("execute")), &function))
+			if err != nil || job.Canary != want || function.Canary != want {
+				t.Errorf("%s: the job has %+v, the function %+v, want %+v: %v", name, job.Canary, function.Canary, want, err)
+			}
 		}
 	}
-	return strings.Join(parts, ".")
 }
 
 func TestTheQueueTriesATaskForAsLongAsItsCallMayBeMade(t *testing.T) {
@@ -237,14 +250,10 @@ func TestTheQueueTriesATaskForAsLongAsItsCallMayBeMade(t *testing.T) {
 		if err := settings.Load(t.Context(), envconfig.MapLookuper(p.environment("execute")), &rules); err != nil {
 			t.Fatal(err)
 		}
-		retry := p.local("queue_retry")
-		number := func(attribute string) int {
-			n, _ := retry.GetAttr(attribute).AsBigFloat().Int64()
-			return int(n)
-		}
-		seconds := func(attribute string) time.Duration { return time.Duration(number(attribute)) * time.Second }
+		retry := decode[map[string]int](p, "queue_retry")
+		seconds := func(attribute string) time.Duration { return time.Duration(retry[attribute]) * time.Second }
 		queue := tasks.Queue{
-			MaxAttempts: number("max_attempts"), MaxDoublings: number("max_doublings"),
+			MaxAttempts: retry["max_attempts"], MaxDoublings: retry["max_doublings"],
 			MinBackoff: seconds("min_backoff_seconds"), MaxBackoff: seconds("max_backoff_seconds"),
 		}
 		if queue.MaxAttempts < 1 {

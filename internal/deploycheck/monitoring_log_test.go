@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,49 +29,37 @@ import (
 // brokenTenant has a schema that was never migrated.
 var brokenTenant = uuid.MustParse("cccccccc-0000-4000-8000-000000000003")
 
-// stored are the lines of a function's log in the form in which Cloud Logging
-// stores them, those of level debug left out.
+// entry is a line of a log: the function that has written it, and the fields of its
+// parts, as Cloud Logging has them.
+type entry struct {
+	service string
+	parts   map[string]map[string]any
+}
+
+// stored are the lines of a function's log, those of level debug left out.
 // https://cloud.google.com/logging/docs/structured-logging#structured_logging_special_fields
-func stored(t *testing.T, service string, log *functiontest.Log) (entries []map[string]any) {
+func stored(t *testing.T, service string, log *functiontest.Log) (entries []entry) {
 	t.Helper()
 	for text := range strings.Lines(log.String()) {
-		payload, entry := map[string]any{}, map[string]any{}
+		payload := map[string]any{}
 		if err := json.Unmarshal([]byte(text), &payload); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
-		for _, special := range []string{"severity", "time", "httpRequest"} {
-			if value, ok := payload[special]; ok {
-				entry[special] = value
-			}
-			delete(payload, special)
-		}
-		for name, value := range payload {
-			if special, ok := strings.CutPrefix(name, "logging.googleapis.com/"); ok {
-				entry[special] = value
-				delete(payload, name)
-			}
-		}
-		entry["jsonPayload"], entry["resource"] = payload, resource(service)
-		entry["logName"] = "projects/lad-test/logs/run.googleapis.com%2Fstdout"
-		if entry["severity"] != "DEBUG" {
-			entries = append(entries, entry)
+		if payload["severity"] != "DEBUG" {
+			maps.DeleteFunc(payload, func(name string, _ any) bool {
+				return slices.Contains([]string{"severity", "time", "httpRequest"}, name) || strings.HasPrefix(name, "logging.googleapis.com/")
+			})
+			entries = append(entries, entry{service, map[string]map[string]any{"jsonPayload": payload}})
 		}
 	}
 	return entries
 }
 
-func resource(service string) map[string]any {
-	return map[string]any{"type": "cloud_run_revision", "labels": map[string]any{"service_name": service}}
-}
-
 // requestLog is what Cloud Run itself logs of requests.
 // https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest
-func requestLog(service string, statuses ...float64) (entries []map[string]any) {
+func requestLog(service string, statuses ...float64) (entries []entry) {
 	for _, status := range statuses {
-		entries = append(entries, map[string]any{
-			"logName": "projects/lad-test/logs/run.googleapis.com%2Frequests", "severity": "WARNING",
-			"httpRequest": map[string]any{"requestMethod": "POST", "status": status}, "resource": resource(service),
-		})
+		entries = append(entries, entry{service, map[string]map[string]any{"httpRequest": {"requestMethod": "POST", "status": status}}})
 	}
 	return entries
 }

@@ -18,7 +18,7 @@ func TestEachAlertHasAPlaybookAndEachPlaybookAnAlert(t *testing.T) {
 	index := content(t, filepath.Join(playbooks, "README.md"))
 	watched := content(t, filepath.Join(root, "docs/operations.md"))
 	var named []string
-	for name, a := range decode[map[string]alert](t, p.json("alerts")) {
+	for name, a := range decode[map[string]alert](p, "alerts") {
 		named = append(named, a.Playbook+".md")
 		text := content(t, filepath.Join(playbooks, a.Playbook+".md"))
 		for _, part := range []string{"**Alert**", "## Symptoms", "## First command", "## Causes", "## Cure"} {

@@ -6,7 +6,6 @@ locals {
     build = "Builds the functions and the command's image"
     test  = "Runs the tests of a commit"
   }
-  members = { for who in keys(local.builders) : who => "serviceAccount:${var.name}-${who}@${var.project_id}.iam.gserviceaccount.com" }
 }
 
 resource "google_service_account" "builder" {
@@ -68,9 +67,7 @@ resource "google_project_iam_member" "writes_its_log" {
 
   project = var.project_id
   role    = "roles/logging.logWriter"
-  member  = local.members[each.key]
-
-  depends_on = [google_service_account.builder]
+  member  = google_service_account.builder[each.key].member
 }
 
 resource "google_storage_bucket_iam_member" "reads_the_source" {
@@ -78,9 +75,7 @@ resource "google_storage_bucket_iam_member" "reads_the_source" {
 
   bucket = google_storage_bucket.source.name
   role   = "roles/storage.objectViewer"
-  member = local.members[each.key]
-
-  depends_on = [google_service_account.builder]
+  member = google_service_account.builder[each.key].member
 }
 
 # Cloud Run functions puts the archive into a bucket of its own, which is there
@@ -88,21 +83,17 @@ resource "google_storage_bucket_iam_member" "reads_the_source" {
 resource "google_project_iam_member" "build_reads_the_functions_source" {
   project = var.project_id
   role    = "roles/storage.objectViewer"
-  member  = local.members.build
+  member  = google_service_account.builder["build"].member
 
   condition {
     title      = "the-functions-source"
     expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-\")"
   }
-
-  depends_on = [google_service_account.builder]
 }
 
 resource "google_artifact_registry_repository_iam_member" "build_writes_images" {
   location   = google_artifact_registry_repository.images.location
   repository = google_artifact_registry_repository.images.name
   role       = "roles/artifactregistry.writer"
-  member     = local.members.build
-
-  depends_on = [google_service_account.builder]
+  member     = google_service_account.builder["build"].member
 }
