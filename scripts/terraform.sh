@@ -27,6 +27,9 @@ git ls-files -z --cached --others --exclude-standard -- function.go go.mod go.su
 		[ ! -e "$file" ] || printf '%s\0' "$file"
 	done | tar -cf - --null -T - | tar -xf - -C "$copy"
 
+# A mirror's providers are not those that somebody has vouched for.
+[ -z "${TF_CLI_CONFIG_FILE:-}" ] || rm -f "$copy/terraform/.terraform.lock.hcl"
+
 export TF_IN_AUTOMATION=1 CHECKPOINT_DISABLE=1
 unset TF_DATA_DIR TF_WORKSPACE
 for root in terraform/bootstrap terraform; do

@@ -1,14 +1,14 @@
-# The environments of functions and jobs, each setting once. What the functions
-# make of them is in docs/configuration.md; internal/deploycheck compares both.
+# The environments of functions and jobs, each setting once. What the functions make of them is in
+# docs/configuration.md; internal/deploycheck compares both.
 
 locals {
-  # The deterministic URL of a Cloud Run service is known before the service is:
-  # its environment can name it without a cycle.
+  # The deterministic URL of a Cloud Run service is known before the service is: its environment can name it without a
+  # cycle.
   # https://cloud.google.com/run/docs/triggering/https-request#deterministic
   execute_url = "https://${local.function_names.execute}-${data.google_project.this.number}.${var.region}.run.app"
 
-  # Settings that are handed on as they are: to all, to both functions (who runs a job
-  # has no right to write traces), and to execute alone.
+  # Settings that are handed on as they are: to all, to both functions (who runs a job has no right to write traces),
+  # and to execute alone.
   shared_names = concat(keys(local.default_times), [
     "DEFAULT_FOLLOW_UP_AGENT_ID", "FOLLOWUP_BOOKING_TYPES", "FOLLOWUP_DEFAULT_REGION", "FOLLOWUP_DEFAULT_TIMEZONE", "FOLLOWUP_HORIZON", "FOLLOWUP_MAX_BACKDATE",
     "FOLLOWUP_MAX_CALLS_PER_LEAD", "FOLLOWUP_TIMELINE", "FOLLOWUP_TIME_MEANS", "LOG_LEVEL", "VOICE_AGENT_IDEMPOTENT", "VOICE_AGENT_LIMIT",
@@ -24,7 +24,10 @@ locals {
   default_times = { FOLLOWUP_DISPATCH_DEADLINE = "3m", FOLLOWUP_GRACE = "5m", FOLLOWUP_LEAD_TIME = "0s", FOLLOWUP_LEASE = "2m", FOLLOWUP_MAX_LATENESS = "24h" }
   seconds       = { for name, time in merge(local.default_times, var.settings) : name => tonumber(regex("^[0-9]+", time)) * { s = 1, m = 60, h = 3600 }[regex(".$", time)] if contains(keys(local.default_times), name) }
 
-  shared_settings = merge({ for name, value in var.settings : name => value if contains(local.shared_names, name) }, {
+  handed_on = { for whom, names in { all = local.shared_names, functions = local.trace_names, execute = local.agent_names } :
+  whom => { for name, value in var.settings : name => value if contains(names, name) } }
+
+  shared_settings = merge(local.handed_on.all, {
     FOLLOWUP_ACTIVE_SINCE = var.active_since
     FOLLOWUP_PAUSED       = var.paused
 
@@ -43,17 +46,10 @@ locals {
     FOLLOWUP_OIDC_AUDIENCE          = local.execute_url
   })
 
-  traces = { for name, value in var.settings : name => value if contains(local.trace_names, name) }
-
-  # Who checks the signature of the token that execute is called with.
-  gate = { FOLLOWUP_OIDC_MODE = var.oidc_mode }
-
-  agent_settings = merge({ for name, value in var.settings : name => value if contains(local.agent_names, name) }, { VOICE_AGENT_BASE_URL = var.voice_agent_base_url })
-
   settings = {
-    schedule = merge(local.shared_settings, local.traces, { DB_USER = local.database_users.schedule })
-    execute  = merge(local.shared_settings, local.traces, local.agent_settings, local.canary_settings, local.gate, { DB_USER = local.database_users.execute })
-    doctor   = merge(local.shared_settings, local.gate, { DB_USER = local.database_users.doctor })
+    schedule = merge(local.shared_settings, local.handed_on.functions, { DB_USER = local.database_users.schedule })
+    execute  = merge(local.shared_settings, local.handed_on.functions, local.handed_on.execute, { VOICE_AGENT_BASE_URL = var.voice_agent_base_url }, local.canary_settings, { FOLLOWUP_OIDC_MODE = var.oidc_mode, DB_USER = local.database_users.execute })
+    doctor   = merge(local.shared_settings, { FOLLOWUP_OIDC_MODE = var.oidc_mode, DB_USER = local.database_users.doctor })
     operate  = merge(local.shared_settings, { DB_USER = local.database_users.operate })
     # It enters the database by DATABASE_URL.
     smoke = merge(local.shared_settings, local.canary_settings, { INSTANCE_CONNECTION_NAME = null, DB_NAME = null })

@@ -1,17 +1,13 @@
-# What comes in: LAD's events and the sweep's tick, on one topic; and the queue
-# between the two functions.
+# What comes in: LAD's events and the sweep's tick, on one topic; and the queue between the two functions.
 
 resource "google_pubsub_topic" "events" {
   name = "${var.name}-events"
 
-  message_storage_policy {
-    allowed_persistence_regions = [var.region]
-  }
+  message_storage_policy { allowed_persistence_regions = [var.region] }
 }
 
-# The tick goes to Pub/Sub's own API rather than through a Pub/Sub target, which
-# publishes as Cloud Scheduler's agent, whom the whole project trusts. It is not
-# tried again: a minute later comes the next, and old ones are dropped.
+# The tick goes to Pub/Sub's own API rather than through a Pub/Sub target, which publishes as Cloud Scheduler's agent,
+# whom the whole project trusts. It is not tried again: a minute later comes the next, and old ones are dropped.
 resource "google_cloud_scheduler_job" "sweep" {
   name             = "${var.name}-sweep"
   region           = var.region
@@ -40,19 +36,17 @@ locals {
     min_backoff_seconds = 5
     max_backoff_seconds = 60
     max_doublings       = 4
-    # Retrying ends only when attempts and duration are both spent
-    # (cloudtaskspb, RetryConfig). Five attempts are spent after 75 s, long
-    # before the duration, so that the duration alone decides; "without limit"
-    # (-1) would leave it to how these words are read.
+    # Retrying ends only when attempts and duration are both spent (cloudtaskspb, RetryConfig). Five attempts are
+    # spent after 75 s, long before the duration, so that the duration alone decides; "without limit" (-1) would leave
+    # it to how these words are read.
     max_attempts = 5
-    # From the first attempt, which the lead time makes early, until an attempt
-    # has come too late and has written so into the row.
+    # From the first attempt, which the lead time makes early, until an attempt has come too late and has written so
+    # into the row.
     max_retry_seconds = local.seconds.FOLLOWUP_MAX_LATENESS + local.seconds.FOLLOWUP_LEAD_TIME + 2 * 60
   }
 
-  # Seconds between two calls at the steady pace, as Limit.Spacing of pkg/followup
-  # has it; null: none, or a form that the functions alone read. The question about
-  # a call's job is a request as well.
+  # Seconds between two calls at the steady pace, as Limit.Spacing of pkg/followup has it; null: none, or a form that
+  # the functions alone read. The question about a call's job is a request as well.
   limit             = lookup(var.settings, "VOICE_AGENT_LIMIT", "30/1m,10/5s")
   requests_per_call = can(regex("^0[a-z]*$", lookup(var.settings, "VOICE_AGENT_JOB_AFTER", "5s"))) ? 1 : 2
   call_spacing = try(max([for rate in split(",", replace(local.limit, " ", "")) :
@@ -77,9 +71,7 @@ resource "google_cloud_tasks_queue" "calls" {
     max_doublings      = local.queue_retry.max_doublings
   }
 
-  stackdriver_logging_config {
-    sampling_ratio = 1
-  }
+  stackdriver_logging_config { sampling_ratio = 1 }
 
   lifecycle {
     precondition {

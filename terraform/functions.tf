@@ -1,9 +1,8 @@
 # Both functions, from one archive.
 
 locals {
-  # What function.go links, and nothing else: neither tests nor stand-ins are
-  # uploaded. internal/deploycheck asks the compiler whether this list is whole, and
-  # has nothing in it that is not linked.
+  # What function.go links, and nothing else: neither tests nor stand-ins are uploaded. internal/deploycheck asks the
+  # compiler whether this list is whole, and has nothing in it that is not linked.
   source_root = "${path.module}/.."
   source_files = sort([
     for file in setunion(
@@ -18,8 +17,8 @@ locals {
   functions = {
     # An event's own limit is 55 s; an attempt that Cloud Run ends leaves no log.
     schedule = { entry_point = "ScheduleFollowUp", size = var.schedule, timeout = 60, topics = [google_pubsub_topic.events.id], secrets = [] }
-    # Not before the lease is over, or Cloud Run ends a request that still records its
-    # call; and before the dispatch deadline, or Cloud Tasks sends the task again meanwhile.
+    # Not before the lease is over, or Cloud Run ends a request that still records its call; and before the dispatch
+    # deadline, or Cloud Tasks sends the task again meanwhile.
     execute = { entry_point = "ExecuteFollowUp", size = var.execute, timeout = floor((local.seconds.FOLLOWUP_LEASE + local.seconds.FOLLOWUP_DISPATCH_DEADLINE) / 2), topics = [], secrets = local.secret_environment.execute }
   }
 }
@@ -39,8 +38,8 @@ data "archive_file" "source" {
   }
 }
 
-# Named by its content, so that a change of the code, and nothing else, deploys.
-# The bucket holds what is deployed; what was deployed is in git.
+# Named by its content, so that a change of the code, and nothing else, deploys. The bucket holds what is deployed;
+# what was deployed is in git.
 resource "google_storage_bucket_object" "source" {
   name   = "source-${data.archive_file.source.output_sha256}.zip"
   bucket = local.source_bucket
@@ -49,7 +48,6 @@ resource "google_storage_bucket_object" "source" {
 
 resource "google_cloudfunctions2_function" "function" {
   for_each = local.functions
-
   name     = local.function_names[each.key]
   location = var.region
 
@@ -109,26 +107,11 @@ resource "google_cloudfunctions2_function" "function" {
 
   lifecycle {
     precondition {
-      # 0 would be Google's default of 100, which the sums of connections and
-      # addresses do not know.
+      # 0 would be Google's default of 100, which the sums of connections and addresses do not know.
       condition     = each.value.size.max_instances >= max(1, each.value.size.min_instances)
       error_message = "${each.key} needs max_instances of at least 1, and no fewer than min_instances."
-    }
-    precondition {
-      condition     = each.value.size.concurrency == 1 || each.value.size.cpu >= 1
-      error_message = "${each.key} needs a whole cpu for a concurrency above 1."
     }
   }
 
   depends_on = [google_project_iam_member.project, google_secret_manager_secret_iam_member.reader]
-}
-
-moved {
-  from = google_cloudfunctions2_function.schedule
-  to   = google_cloudfunctions2_function.function["schedule"]
-}
-
-moved {
-  from = google_cloudfunctions2_function.execute
-  to   = google_cloudfunctions2_function.function["execute"]
 }

@@ -1,14 +1,12 @@
-# What is run when somebody asks for it, inside the network: the migrations, with
-# the login of the owner of LAD's tables; the doctor, for everything that looks, and
-# operate, for what changes calls, each with a login like the functions'; and, if
-# there is a canary, the smoke test, with the owner's, since it books as LAD does.
-# People give the words of a command (--args). Terraform makes the jobs and never runs
-# them.
+# What is run when somebody asks for it, inside the network: the migrations, with the login of the owner of LAD's
+# tables; the doctor, for everything that looks, and operate, for what changes calls, each with a login like the
+# functions'; and, if there is a canary, the smoke test, with the owner's, since it books as LAD does. People give the
+# words of a command (--args). Terraform makes the jobs and never runs them.
 
 locals {
-  # A task also fails for reasons of Google's, who advises retries for every job.
-  # What has been migrated is found done, and what only looks may look again; smoke
-  # would book a second call, and operate take the next of what was selected.
+  # A task also fails for reasons of Google's, who advises retries for every job. What has been migrated is found
+  # done, and what only looks may look again; smoke would book a second call, and operate take the next of what was
+  # selected.
   # https://cloud.google.com/run/docs/configuring/task-timeout
   jobs = { for name, job in {
     migrate = { retries = 3, env = {}, args = concat(
@@ -30,12 +28,10 @@ locals {
 }
 
 resource "google_cloud_run_v2_job" "job" {
-  for_each = local.jobs
-
-  name     = "${var.name}-${each.key}"
-  location = var.region
-  # It holds nothing.
-  deletion_protection = false
+  for_each            = local.jobs
+  name                = "${var.name}-${each.key}"
+  location            = var.region
+  deletion_protection = false # it holds nothing
 
   template {
     task_count = 1
@@ -71,9 +67,8 @@ resource "google_cloud_run_v2_job" "job" {
       }
 
       vpc_access {
-        # All of it: only what comes through the network counts as internal at
-        # execute's ingress. What a job needs besides is Google's, or the database's
-        # public address, which takes a NAT (network.tf).
+        # All of it: only what comes through the network counts as internal at execute's ingress. What a job needs
+        # besides is Google's, or the database's public address, which takes a NAT (network.tf).
         egress = "ALL_TRAFFIC"
         network_interfaces {
           network    = local.network
@@ -88,7 +83,7 @@ resource "google_cloud_run_v2_job" "job" {
     ignore_changes = [client, client_version]
   }
 
-  # The functions are there for the minutes that they take: Cloud Run makes no job
-  # whose account may not read its secret yet.
+  # The functions are there for the minutes that they take: Cloud Run makes no job whose account may not read its
+  # secret yet.
   depends_on = [google_secret_manager_secret_iam_member.reader, google_project_iam_member.project, google_cloudfunctions2_function.function]
 }

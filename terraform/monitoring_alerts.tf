@@ -1,12 +1,11 @@
-# What an alert is raised by, and who is told. An alert carries its playbook from
-# docs/playbooks/, with this deployment's names filled in, so that the commands of an
-# e-mail can be pasted as they are.
+# What an alert is raised by, and who is told. An alert carries its playbook from docs/playbooks/, with this
+# deployment's names filled in, so that the commands of an e-mail can be pasted as they are.
 
 locals {
   queue_series = "resource.type=\"cloud_tasks_queue\" AND resource.labels.queue_id=\"${var.queue_name}\" AND resource.labels.location=\"${var.region}\""
 
-  # How alerts and dashboard name them: what is counted, and what Google measures. Of
-  # an instance in another project, this one has no figures.
+  # How alerts and dashboard name them: what is counted, and what Google measures. Of an instance in another project,
+  # this one has no figures.
   series = merge(
     { for name in keys(local.log_metrics) : name => "metric.type=\"logging.googleapis.com/user/${var.name}/${name}\" AND resource.type=\"cloud_run_revision\"" },
     {
@@ -18,9 +17,8 @@ locals {
     },
   )
 
-  # Windows are in seconds. A counter's window is its period; "lasting" is for how
-  # long the condition must hold besides. "where" are labels' values ("!": any other),
-  # and "ratio" divides by the same series without them.
+  # Windows are in seconds. A counter's window is its period; "lasting" is for how long the condition must hold
+  # besides. "where" are labels' values ("!": any other), and "ratio" divides by the same series without them.
   condition = {
     where  = {}, ratio = false, absent = false, comparison = "COMPARISON_GT", limit = 0, lasting = 0
     period = 300, aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", by = []
@@ -33,9 +31,7 @@ locals {
       { title = "some call stays overdue", metric = "overdue", period = 60 * ceil(local.seconds.FOLLOWUP_GRACE / 60) + 120, lasting = 1800, by = ["tenant_id"] },
       { title = "calls begin late", metric = "dial_lag", period = 600, reducer = "REDUCE_PERCENTILE_95", limit = var.alert_limits.late_seconds * 1000 },
     ] }
-    outcome_unknown = { title = "unknown outcomes", playbook = "outcome-unknown", severity = "ERROR", conditions = [
-      { title = "a call may have been made or not", metric = "outcomes", where = { task_reason = "outcome_unknown" }, by = ["tenant_id"] },
-    ] }
+    outcome_unknown = { title = "unknown outcomes", playbook = "outcome-unknown", severity = "ERROR", conditions = [{ title = "a call may have been made or not", metric = "outcomes", where = { task_reason = "outcome_unknown" }, by = ["tenant_id"] }] }
     # AND: with few calls, one failure is a large share.
     failure_ratio = { title = "failure ratio", playbook = "failure-ratio", severity = "ERROR", combiner = "AND", conditions = [
       { title = "a large share of the calls fails", metric = "calls", where = { "outcome!" = "accepted" }, ratio = true, period = 600, limit = var.alert_limits.failure_ratio },
@@ -47,8 +43,7 @@ locals {
       { title = "no sweep has ended in 5 minutes", metric = "sweeps", comparison = "COMPARISON_LT", limit = 1 },
       { title = "sweeps end without having seen to all", metric = "sweep_failures", period = 120, lasting = 300 },
     ] }
-    # The depth holds what is planned for the coming days, and a short queue may
-    # double at any time.
+    # The depth holds what is planned for the coming days, and a short queue may double at any time.
     queue_depth = { title = "queue growing", playbook = "queue-depth", severity = "WARNING", combiner = "AND", conditions = [
       { title = "the queue grows, and goes on growing", metric = "queue_depth", aligner = "ALIGN_PERCENT_CHANGE", reducer = "REDUCE_MAX", period = 3600, limit = var.alert_limits.queue_growth_percent, lasting = 1800 },
       { title = "it is long", metric = "queue_depth", aligner = "ALIGN_MEAN", limit = var.alert_limits.queue_depth },
@@ -58,15 +53,9 @@ locals {
       { title = "a burst that Cloud Run has refused", metric = "refused_callers", limit = var.alert_limits.refused_requests },
       { title = "tokens cannot be checked", metric = "refused_requests", where = { code = "certificates_unavailable" }, lasting = 300 },
     ] }
-    agent_misconfigured = { title = "voice service misconfigured", playbook = "agent-misconfigured", severity = "CRITICAL", conditions = [
-      { title = "a call was refused for a credential, or for want of the feature", metric = "misconfigured" },
-    ] }
-    database_restored = { title = "database restored", playbook = "database-restored", severity = "CRITICAL", conditions = [
-      { title = "the database's time line has changed, and nothing is dialled", metric = "timeline_changed" },
-    ] }
-    rejected_events = { title = "rejected events", playbook = "rejected-events", severity = "WARNING", conditions = [
-      { title = "an event could not be read", metric = "events", where = { event = "event_rejected" } },
-    ] }
+    agent_misconfigured = { title = "voice service misconfigured", playbook = "agent-misconfigured", severity = "CRITICAL", conditions = [{ title = "a call was refused for a credential, or for want of the feature", metric = "misconfigured" }] }
+    database_restored   = { title = "database restored", playbook = "database-restored", severity = "CRITICAL", conditions = [{ title = "the database's time line has changed, and nothing is dialled", metric = "timeline_changed" }] }
+    rejected_events     = { title = "rejected events", playbook = "rejected-events", severity = "WARNING", conditions = [{ title = "an event could not be read", metric = "events", where = { event = "event_rejected" } }] }
     database_connections = { title = "database connections", playbook = "database-connections", severity = "ERROR", conditions = [for c in [
       { title = "the database fails tasks", metric = "database_faults", lasting = 300, by = ["fault"] },
       { title = "nearly all connections are in use", metric = "connections", aligner = "ALIGN_MEAN", limit = floor(var.alert_limits.connections_share * var.database_max_connections) },
@@ -81,8 +70,8 @@ locals {
     "SCHEDULER" = google_cloud_scheduler_job.sweep.name, "TOPIC" = google_pubsub_topic.events.name
   }
 
-  # The text is cut at its names: no name is taken for the beginning of another. The
-  # jobs are named as they are by default, since a filter in quotes takes no variable.
+  # The text is cut at its names: no name is taken for the beginning of another. The jobs are named as they are by
+  # default, since a filter in quotes takes no variable.
   playbooks = { for playbook in toset([for alert in values(local.alerts) : alert.playbook]) : playbook => replace(replace(replace(join("", [
     for part in regexall("\\$[A-Z]+|[^$]+|\\$", file("${path.module}/../docs/playbooks/${playbook}.md")) :
     lookup(local.playbook_names, trimprefix(part, "$"), part)
@@ -94,8 +83,7 @@ locals {
 }
 
 resource "google_monitoring_notification_channel" "email" {
-  for_each = var.alert_emails
-
+  for_each     = var.alert_emails
   display_name = "${var.name}: ${each.key}"
   type         = "email"
   labels       = { email_address = each.key }
@@ -103,8 +91,7 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 resource "google_monitoring_alert_policy" "alert" {
-  for_each = local.alerts
-
+  for_each              = local.alerts
   display_name          = "${var.name}: ${each.value.title}"
   severity              = each.value.severity
   combiner              = each.value.combiner
@@ -168,9 +155,7 @@ resource "google_monitoring_alert_policy" "alert" {
     }
   }
 
-  alert_strategy {
-    auto_close = "3600s"
-  }
+  alert_strategy { auto_close = "3600s" }
 
   lifecycle {
     precondition {
@@ -179,7 +164,7 @@ resource "google_monitoring_alert_policy" "alert" {
     }
   }
 
-  # A metric must be known before a condition may name it, which takes Google up to
-  # ten minutes. The functions are there for the minutes that they take.
+  # A metric must be known before a condition may name it, which takes Google up to ten minutes. The functions are
+  # there for the minutes that they take.
   depends_on = [google_logging_metric.metric, google_cloudfunctions2_function.function]
 }

@@ -1,5 +1,5 @@
-# One page, two charts a row: the calls, what became of them, what they wait for,
-# and each tenant. Whoever chooses a tenant at its top sees that tenant's.
+# One page, two charts a row: the calls, what became of them, what they wait for, and each tenant. Whoever chooses a
+# tenant at its top sees that tenant's.
 
 locals {
   # What is told apart by a label is stacked, and what has a name of its own is a line.
@@ -35,6 +35,7 @@ locals {
   chart_widgets = [for chart in local.charts : {
     title = chart.title
     xyChart = { dataSets = [for p in chart.plots : merge({
+      # What a label tells apart is stacked, but for percentiles.
       plotType = strcontains(try(p.reducer, ""), "PERCENTILE") || length(try(p.by, [])) == 0 ? "LINE" : "STACKED_BAR"
       timeSeriesQuery = { timeSeriesFilter = {
         filter = join(" AND ", concat([local.series[p.metric]], [for label, value in try(p.where, {}) : "metric.labels.${label}=${try(tostring(value), null) != null ? jsonencode(value) : "one_of(${join(",", [for v in value : jsonencode(v)])})"}"]))
@@ -45,18 +46,15 @@ locals {
       } }
     }, { for option, value in { legendTemplate = try(p.legend, null) } : option => value if value != null })] }
   }]
-
-  errors_widget = {
-    title     = "Errors"
-    logsPanel = { filter = "${local.logged_by_both} AND severity>=ERROR", resourceNames = ["projects/${var.project_id}"] }
-  }
 }
 
 resource "google_monitoring_dashboard" "followup" {
   dashboard_json = jsonencode({
     displayName      = var.name == "followup" ? "Follow-up calls" : "Follow-up calls (${var.name})"
     dashboardFilters = [{ labelKey = "tenant_id", filterType = "METRIC_LABEL" }]
-    mosaicLayout = { columns = 48, tiles = [for i, widget in concat(local.chart_widgets, [local.errors_widget]) : {
+    mosaicLayout = { columns = 48, tiles = [for i, widget in concat(local.chart_widgets, [{
+      title = "Errors", logsPanel = { filter = "${local.logged_by_both} AND severity>=ERROR", resourceNames = ["projects/${var.project_id}"] }
+      }]) : {
       xPos = 24 * (i % 2), yPos = 16 * floor(i / 2), width = 24, height = 16, widget = widget
     }] }
   })

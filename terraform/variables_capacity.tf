@@ -34,7 +34,6 @@ variable "existing_instance" {
   description = "LAD's own Cloud SQL instance, as project:region:instance. Null makes a new one."
   type        = string
   default     = null
-
   validation {
     condition     = var.existing_instance == null || can(regex("^[a-z0-9.:-]+:[a-z0-9-]+:[a-z0-9-]+$", var.existing_instance))
     error_message = "existing_instance must be of the form project:region:instance."
@@ -51,7 +50,6 @@ variable "database_private_ip" {
   description = "Reach the database by its private address. False only for an existing instance that has none: the jobs then need Cloud NAT, which a network that is made here has, and the instance must let its address in (output nat_address)."
   type        = bool
   default     = true
-
   validation {
     condition     = var.database_private_ip || var.existing_instance != null
     error_message = "A new instance has a private address only: leave database_private_ip true."
@@ -62,7 +60,6 @@ variable "database_connections_per_instance" {
   description = "Connections that one instance of a function, or a job, may open (DB_MAX_CONNS)."
   type        = number
   default     = 4
-
   validation {
     condition     = var.database_connections_per_instance >= 2 && floor(var.database_connections_per_instance) == var.database_connections_per_instance
     error_message = "database_connections_per_instance must be 2 or more: a sweep uses two at once."
@@ -103,7 +100,6 @@ variable "network" {
   description = "An existing VPC network, as projects/P/global/networks/N, from which the database's private address can be reached. Null makes one."
   type        = string
   default     = null
-
   validation {
     condition     = (var.network == null) == (var.subnetwork == null)
     error_message = "network and subnetwork go together: set both or neither."

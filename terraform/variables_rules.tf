@@ -1,5 +1,5 @@
-# The rules of the calls. A variable of its own is what must be set, or what is changed
-# in a hurry; every other is a setting.
+# The rules of the calls. A variable of its own is what must be set, or what is changed in a hurry; every other is a
+# setting.
 
 variable "active_since" {
   description = "When this system goes live, as 2026-01-31T00:00:00Z: a booking made and due before it is never touched. docs/cut-over.md finds the moment; a day in 2099 keeps everything asleep until then."
@@ -22,7 +22,6 @@ variable "settings" {
   type        = map(string)
   default     = {}
   nullable    = false
-
   validation {
     condition     = alltrue([for name in keys(var.settings) : contains(local.setting_names, name)])
     error_message = "settings knows ${join(", ", local.setting_names)}."

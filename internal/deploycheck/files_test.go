@@ -22,7 +22,7 @@ import (
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	copied := t.TempDir()
-	uploaded := decode[[]string](readModule(t).plan(t, choices()["only what is necessary"]), "source_files")
+	uploaded := decode[[]string](readModule(t).plan(t, necessary(nil)), "source_files")
 	for _, file := range uploaded {
 		target := filepath.Join(copied, file)
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
@@ -58,36 +58,9 @@ func TestArchive(t *testing.T) {
 	}
 }
 
-// grants are the resources that grant something; the tests say what each of them
-// grants.
+// grantType are the resources that grant something; Terraform's tests say what each
+// of them grants.
 var grantType = regexp.MustCompile(`_iam_(member|binding|policy|audit_config)$`)
-
-func TestEveryGrantIsLookedAtByTheTestOfGrants(t *testing.T) {
-	t.Parallel()
-	grants := 0
-	for folder, file := range map[string]string{dir: "tests/iam.tftest.hcl", bootstrap: "tests/bootstrap.tftest.hcl"} {
-		seen, err := os.ReadFile(filepath.Join(folder, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, block := range readFolder(t, folder).resources {
-			kind, name := block.Labels[0], block.Labels[1]
-			switch match := grantType.FindStringSubmatch(kind); {
-			case match == nil:
-			case match[1] != "member":
-				// It would take away what others were granted.
-				t.Errorf("%s.%s owns a whole policy: grant single members", kind, name)
-			case !bytes.Contains(seen, []byte(kind+"."+name)):
-				t.Errorf("%s does not look at %s.%s", file, kind, name)
-			default:
-				grants++
-			}
-		}
-	}
-	if grants < 10 {
-		t.Errorf("found %d grants: is this the right folder?", grants)
-	}
-}
 
 // roles are those that may be granted at all. None of them may grant, delete or
 // read what is not ours.
@@ -98,38 +71,50 @@ var roles = []string{
 	"roles/secretmanager.secretAccessor", "roles/storage.objectViewer", "roles/telemetry.tracesWriter",
 }
 
-// Everybody may call execute where it checks tokens itself; terraform/tests/iam.tftest.hcl
-// holds who that is.
-func TestNoOtherRoleIsNamedAndEverybodyOnce(t *testing.T) {
+func TestGrants(t *testing.T) {
 	t.Parallel()
-	named := map[string]bool{}
+	grants, named := 0, map[string]bool{}
 	var everybody []string
 	visit := func(node hclsyntax.Node) hcl.Diagnostics {
-		literal, ok := node.(*hclsyntax.LiteralValueExpr)
-		if !ok || literal.Val.Type() != cty.String {
-			return nil
-		}
-		s := literal.Val.AsString()
-		if strings.HasPrefix(s, "roles/") {
-			named[s] = true
-		}
-		if strings.Contains(s, "allUsers") || strings.Contains(s, "allAuthenticatedUsers") {
-			everybody = append(everybody, s+" in "+filepath.Base(literal.SrcRange.Filename))
+		if literal, ok := node.(*hclsyntax.LiteralValueExpr); ok && literal.Val.Type() == cty.String {
+			s := literal.Val.AsString()
+			if strings.HasPrefix(s, "roles/") {
+				named[s] = true
+			}
+			if strings.Contains(s, "allUsers") || strings.Contains(s, "allAuthenticatedUsers") {
+				everybody = append(everybody, s+" in "+filepath.Base(literal.SrcRange.Filename))
+			}
 		}
 		return nil
 	}
-	for _, folder := range []string{dir, bootstrap} {
-		m := readFolder(t, folder)
+	for folder, file := range map[string]string{"terraform": "terraform/tests/iam.tftest.hcl", "terraform/bootstrap": "terraform/bootstrap/tests/bootstrap.tftest.hcl"} {
+		m, seen := readFolder(t, filepath.Join(root, folder)), readFile(t, file)
 		for _, block := range m.resources {
 			_ = hclsyntax.VisitAll(block.Body, visit) // visit has nothing to say
+			kind, name := block.Labels[0], block.Labels[1]
+			switch match := grantType.FindStringSubmatch(kind); {
+			case match == nil:
+			case match[1] != "member":
+				// It would take away what others were granted.
+				t.Errorf("%s.%s owns a whole policy: grant single members", kind, name)
+			case !strings.Contains(seen, kind+"."+name):
+				t.Errorf("%s does not look at %s.%s", file, kind, name)
+			default:
+				grants++
+			}
 		}
 		for _, expression := range m.locals {
 			_ = hclsyntax.VisitAll(expression, visit) // nor here
 		}
 	}
+	if grants < 10 {
+		t.Errorf("found %d grants: is this the right folder?", grants)
+	}
 	if d := cmp.Diff(roles, slices.Sorted(maps.Keys(named))); d != "" {
 		t.Errorf("roles (-allowed +granted):\n%s", d)
 	}
+	// Everybody may call execute where it checks tokens itself; the test of grants
+	// holds who that is.
 	if d := cmp.Diff([]string{"allUsers in iam.tf"}, everybody); d != "" {
 		t.Errorf("everybody (-allowed +named):\n%s", d)
 	}

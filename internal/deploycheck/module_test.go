@@ -21,9 +21,8 @@ import (
 )
 
 const (
-	root      = "../.."
-	dir       = root + "/terraform"
-	bootstrap = dir + "/bootstrap"
+	root = "../.."
+	dir  = root + "/terraform"
 )
 
 // module is what the .tf files of a folder say.
@@ -113,6 +112,14 @@ func (m module) plan(t *testing.T, given map[string]cty.Value) *plan {
 
 func object(name string, value cty.Value) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{name: value})
+}
+
+func texts(values map[string]string) cty.Value {
+	all := map[string]cty.Value{}
+	for name, value := range values {
+		all[name] = cty.StringVal(value)
+	}
+	return cty.MapVal(all)
 }
 
 func variable(t *testing.T, name string, block *hclsyntax.Block, given map[string]cty.Value) cty.Value {

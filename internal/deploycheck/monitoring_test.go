@@ -152,7 +152,7 @@ var counted = map[string]map[string]int{
 
 func TestMonitoring(t *testing.T) {
 	t.Parallel()
-	p := readModule(t).plan(t, choices()["only what is necessary"])
+	p := readModule(t).plan(t, necessary(nil))
 	metrics := decode[map[string]logMetric](p, "log_metrics")
 	log := slices.Concat(stored(t, "execute", executing(t)), stored(t, "schedule", scheduling(t)), requestLog("execute", 200, 401, 403, 403, 503), requestLog("another", 403))
 

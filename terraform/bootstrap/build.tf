@@ -1,5 +1,5 @@
-# What builds, and what it may do: one account builds the functions and the
-# command's image, the other runs the tests. Neither may change what is deployed.
+# What builds, and what it may do: one account builds the functions and the command's image, the other runs the tests.
+# Neither may change what is deployed.
 
 locals {
   builders = {
@@ -9,8 +9,7 @@ locals {
 }
 
 resource "google_service_account" "builder" {
-  for_each = local.builders
-
+  for_each     = local.builders
   account_id   = "${var.name}-${each.key}"
   display_name = each.value
 
@@ -25,16 +24,12 @@ resource "google_artifact_registry_repository" "images" {
   cleanup_policies {
     id     = "keep-the-newest"
     action = "KEEP"
-    most_recent_versions {
-      keep_count = 10
-    }
+    most_recent_versions { keep_count = 10 }
   }
   cleanup_policies {
     id     = "delete-the-old"
     action = "DELETE"
-    condition {
-      older_than = "7776000s" # 90 days
-    }
+    condition { older_than = "7776000s" } # 90 days
   }
 
   depends_on = [google_project_service.used]
@@ -49,9 +44,7 @@ resource "google_storage_bucket" "source" {
   force_destroy               = true
 
   lifecycle_rule {
-    action {
-      type = "Delete"
-    }
+    action { type = "Delete" }
     condition {
       age            = 30
       matches_prefix = ["builds/"]
@@ -64,22 +57,19 @@ resource "google_storage_bucket" "source" {
 # Google grants it on projects only.
 resource "google_project_iam_member" "writes_its_log" {
   for_each = local.builders
-
-  project = var.project_id
-  role    = "roles/logging.logWriter"
-  member  = google_service_account.builder[each.key].member
+  project  = var.project_id
+  role     = "roles/logging.logWriter"
+  member   = google_service_account.builder[each.key].member
 }
 
 resource "google_storage_bucket_iam_member" "reads_the_source" {
   for_each = local.builders
-
-  bucket = google_storage_bucket.source.name
-  role   = "roles/storage.objectViewer"
-  member = google_service_account.builder[each.key].member
+  bucket   = google_storage_bucket.source.name
+  role     = "roles/storage.objectViewer"
+  member   = google_service_account.builder[each.key].member
 }
 
-# Cloud Run functions puts the archive into a bucket of its own, which is there
-# only after the first deployment.
+# Cloud Run functions puts the archive into a bucket of its own, which is there only after the first deployment.
 resource "google_project_iam_member" "build_reads_the_functions_source" {
   project = var.project_id
   role    = "roles/storage.objectViewer"

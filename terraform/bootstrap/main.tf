@@ -1,19 +1,15 @@
-# What has to be there before ../ can be applied: Google's services, a place for
-# its state, secrets that somebody fills, and what is needed to build (build.tf).
-# Applied once, by a person; its own state is a file, and none of it is worth keeping.
+# What has to be there before ../ can be applied: Google's services, a place for its state, secrets that somebody
+# fills, and what is needed to build (build.tf). Applied once, by a person; its own state is a file, and none of it is
+# worth keeping.
 #
-# Google takes minutes to let a new account do what it has been granted, and to
-# start the agents of services that were just switched on. So all of this is made
-# here: filling the secrets and building the image give it the time.
+# Google takes minutes to let a new account do what it has been granted, and to start the agents of services that were
+# just switched on. So all of this is made here: filling the secrets and building the image give it the time.
 
 terraform {
   required_version = ">= 1.9"
 
   required_providers {
-    google = {
-      source  = "hashicorp/google"
-      version = ">= 7.21, < 8"
-    }
+    google = { source = "hashicorp/google", version = ">= 7.21, < 8" }
   }
 }
 
@@ -65,36 +61,25 @@ resource "google_storage_bucket" "state" {
   public_access_prevention    = "enforced"
 
   # The way back from a state that was damaged.
-  versioning {
-    enabled = true
-  }
+  versioning { enabled = true }
   lifecycle_rule {
-    action {
-      type = "Delete"
-    }
-    condition {
-      num_newer_versions = 50
-    }
+    action { type = "Delete" }
+    condition { num_newer_versions = 50 }
   }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 
   depends_on = [google_project_service.used]
 }
 
 # Empty: their values are added with gcloud and are in nobody's state.
 resource "google_secret_manager_secret" "secret" {
-  for_each = var.secrets
-
+  for_each  = var.secrets
   secret_id = "${var.name}-${lower(replace(each.key, "_", "-"))}"
 
   replication {
     user_managed {
-      replicas {
-        location = var.region
-      }
+      replicas { location = var.region }
     }
   }
 

@@ -9,10 +9,8 @@ mock_provider "random" {}
 run "wrong_values" {
   command = plan
   variables {
-    region                            = "europe-west1-b"
     name                              = "a-name-that-is-too-long"
     event_publishers                  = ["allUsers"]
-    oidc_mode                         = "none"
     secret_versions                   = { INTERNAL_SERVICE_SECRET = "latest" }
     settings                          = { FOLLOWUP_TIME_MEAN = "wall" }
     existing_instance                 = "main"
@@ -22,7 +20,7 @@ run "wrong_values" {
   }
   # Besides: both ways to find tenants.
   expect_failures = [
-    var.region, var.name, var.event_publishers, var.oidc_mode, var.secret_versions, var.settings, var.existing_instance,
+    var.name, var.event_publishers, var.secret_versions, var.settings, var.existing_instance,
     var.database_connections_per_instance, var.tenant_schema, var.alert_limits,
   ]
 }
@@ -48,11 +46,10 @@ run "an_image_that_may_change_an_address_out_of_reach_a_person_who_publishes" {
   expect_failures = [var.command_image, var.network, var.event_publishers]
 }
 
-run "a_function_without_instances_or_with_half_a_processor_for_many" {
+run "a_function_without_a_bound_of_its_instances" {
   command = plan
   variables {
     schedule = { max_instances = 0 }
-    execute  = { cpu = 0.5 }
   }
   expect_failures = [google_cloudfunctions2_function.function]
 }
