@@ -27,7 +27,7 @@ resource "google_project_iam_member" "project" {
 
   # https://cloud.google.com/sql/docs/postgres/iam-conditions
   dynamic "condition" {
-    for_each = startswith(each.value.role, "roles/cloudsql.") ? [local.instance] : []
+    for_each = each.value.role == "roles/telemetry.tracesWriter" ? [] : [local.instance]
     content {
       title      = "the-follow-ups-database"
       expression = "resource.name == \"projects/${condition.value.project}/instances/${condition.value.name}\" && resource.type == \"sqladmin.googleapis.com/Instance\""
