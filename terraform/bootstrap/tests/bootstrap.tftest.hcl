@@ -1,13 +1,16 @@
-# Nothing is created: the provider is a mock.
+# Nothing is created: the provider is a mock, and the state's bucket would refuse to be destroyed. override_during takes
+# Terraform 1.11.
 
 mock_provider "google" {
   override_resource {
-    target = google_service_account.builder["build"]
-    values = { member = "serviceAccount:followup-build@lad-test.iam.gserviceaccount.com" }
+    target          = google_service_account.builder["build"]
+    values          = { member = "serviceAccount:followup-build@lad-test.iam.gserviceaccount.com" }
+    override_during = plan
   }
   override_resource {
-    target = google_service_account.builder["test"]
-    values = { member = "serviceAccount:followup-test@lad-test.iam.gserviceaccount.com" }
+    target          = google_service_account.builder["test"]
+    values          = { member = "serviceAccount:followup-test@lad-test.iam.gserviceaccount.com" }
+    override_during = plan
   }
   mock_resource "google_artifact_registry_repository" {
     defaults = { id = "projects/lad-test/locations/europe-west1/repositories/followup", name = "followup" }
@@ -47,6 +50,7 @@ run "what_the_apply_needs" {
 
 # "test" runs what nobody has vouched for: it may write a log and read the source.
 run "who_builds_may_do_no_more" {
+  command = plan
   assert {
     condition = toset([for g in google_project_iam_member.writes_its_log : "${split("@", g.member)[0]} ${g.role} ${g.project}"]) == toset([
       "serviceAccount:followup-build roles/logging.logWriter lad-test",
