@@ -1,8 +1,9 @@
 package deploycheck_test
 
 import (
+	"bytes"
 	std "cmp"
-	"maps"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"github.com/oasdiff/yaml"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"lad.internal/followup/internal/localstack/process/processtest"
 )
@@ -26,18 +25,49 @@ var builds = map[string]string{
 	"cloudbuild.image.yaml": "${_NAME}-build@${PROJECT_ID}.iam.gserviceaccount.com",
 }
 
+// build is what is used of Cloud Build's file.
+// https://cloud.google.com/build/docs/build-config-file-schema
+type build struct {
+	Substitutions           map[string]string
+	Steps                   []step
+	Images                  []string
+	ServiceAccount, Timeout string
+	Options                 struct {
+		Logging, MachineType string
+		DynamicSubstitutions bool
+		Env                  []string
+		Volumes              []struct{ Name, Path string }
+	}
+}
+
+type step struct {
+	ID, Name, Entrypoint, Timeout string
+	Args, Env, WaitFor            []string
+}
+
 // readBuild reads a file as Cloud Build does: an unknown field is an error.
-func readBuild(t *testing.T, file string) *cloudbuildpb.Build {
+func readBuild(t *testing.T, file string) (b build) {
 	t.Helper()
 	text, err := yaml.YAMLToJSON([]byte(readFile(t, file)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	build := &cloudbuildpb.Build{}
-	if err := protojson.Unmarshal(text, build); err != nil {
-		t.Fatal(err)
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&b); err != nil {
+		t.Fatalf("%s: %v", file, err)
 	}
-	return build
+	return b
+}
+
+// duration is 0 if there is none.
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(std.Or(text, "0s"))
+	if err != nil {
+		t.Error(err)
+	}
+	return d
 }
 
 func readFile(t *testing.T, path string) string {
@@ -49,50 +79,33 @@ func readFile(t *testing.T, path string) string {
 	return string(text)
 }
 
-var (
-	// $NAME or ${NAME} of one's own; $$ stands for a dollar.
-	substitution = regexp.MustCompile(`\$\$|\$\{?(_[A-Z0-9_]*)\}?`)
-	oneVersion   = regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z0-9.-]+)?$|@sha256:[0-9a-f]{64}$`)
-)
+var oneVersion = regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z0-9.-]+)?$|@sha256:[0-9a-f]{64}$`)
 
 func TestBuilds(t *testing.T) {
 	t.Parallel()
 	makefile, script := readFile(t, "Makefile"), readFile(t, "scripts/deploy.sh")
 	golang := "golang:" + regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(readFile(t, "go.mod"))[1] + "."
 	for file, account := range builds {
-		build := readBuild(t, file)
-		if want := "projects/$PROJECT_ID/serviceAccounts/" + account; build.GetServiceAccount() != want {
-			t.Errorf("%s runs as %q, want %q", file, build.GetServiceAccount(), want)
+		b := readBuild(t, file)
+		if want := "projects/$PROJECT_ID/serviceAccounts/" + account; b.ServiceAccount != want || b.Options.Logging != "CLOUD_LOGGING_ONLY" {
+			t.Errorf("%s runs as %q, want %q, and logs to %q", file, b.ServiceAccount, want, b.Options.Logging)
 		}
-		// Without one Cloud Build refuses a build with an account of one's own.
-		if build.GetOptions().GetLogging() != cloudbuildpb.BuildOptions_CLOUD_LOGGING_ONLY {
-			t.Errorf("%s logs to %v", file, build.GetOptions().GetLogging())
-		}
-		used := map[string]string{}
-		for _, match := range substitution.FindAllStringSubmatch(regexp.MustCompile(`(?m)^\s*#.*$|^  _[A-Z_]+:`).ReplaceAllString(readFile(t, file), ""), -1) {
-			used[match[1]] = ""
-		}
-		delete(used, "")
-		if declared := build.GetSubstitutions(); !slices.Equal(slices.Sorted(maps.Keys(declared)), slices.Sorted(maps.Keys(used))) {
-			t.Errorf("%s declares %v, and uses %v", file, declared, used)
-		}
-		for _, step := range build.GetSteps() {
-			if !oneVersion.MatchString(step.GetName()) || strings.HasPrefix(step.GetName(), "golang:") && !strings.HasPrefix(step.GetName(), golang) {
-				t.Errorf("%s may be another one tomorrow, or is not go.mod's Go", step.GetName())
+		for _, s := range b.Steps {
+			if !oneVersion.MatchString(s.Name) || strings.HasPrefix(s.Name, "golang:") && !strings.HasPrefix(s.Name, golang) {
+				t.Errorf("%s may be another one tomorrow, or is not go.mod's Go", s.Name)
 			}
-			words := append([]string{step.GetEntrypoint()}, step.GetArgs()...)
 			switch {
-			case step.GetEntrypoint() == "make":
-				if !strings.Contains(makefile, "\n"+words[1]+":") {
-					t.Errorf("%s: there is no make %s", file, words[1])
+			case s.Entrypoint == "make":
+				if !strings.Contains(makefile, "\n"+s.Args[0]+":") {
+					t.Errorf("%s: there is no make %s", file, s.Args[0])
 				}
-			case file != "cloudbuild.yaml" || step.GetEntrypoint() == "gcloud":
+			case file != "cloudbuild.yaml" || s.Entrypoint == "gcloud":
 			// In a build every step may do what the build's account may: the one that may
 			// do everything runs none of the code.
-			case words[0] != "sh" || words[1] != "scripts/deploy.sh" || strings.HasPrefix(step.GetName(), "golang:"):
-				t.Errorf("%s runs %q in %s", step.GetId(), words, step.GetName())
-			case !strings.Contains(script, "\n"+words[2]+"() {"):
-				t.Errorf("scripts/deploy.sh has no step %s", words[2])
+			case s.Entrypoint != "sh" || s.Args[0] != "scripts/deploy.sh" || strings.HasPrefix(s.Name, "golang:"):
+				t.Errorf("%s runs %s %q in %s", s.ID, s.Entrypoint, s.Args, s.Name)
+			case !strings.Contains(script, "\n"+s.Args[1]+"() {"):
+				t.Errorf("scripts/deploy.sh has no step %s", s.Args[1])
 			}
 		}
 	}
@@ -102,26 +115,24 @@ func TestBuilds(t *testing.T) {
 func TestDeploymentOrder(t *testing.T) {
 	t.Parallel()
 	var order []string
-	limits := map[string]time.Duration{}
-	for i, step := range readBuild(t, "cloudbuild.yaml").GetSteps() {
-		if i > 0 && !slices.Equal(step.GetWaitFor(), order[i-1:]) {
-			t.Errorf("%s waits for %v, and not for %s", step.GetId(), step.GetWaitFor(), order[i-1])
+	for i, s := range readBuild(t, "cloudbuild.yaml").Steps {
+		if i > 0 && !slices.Equal(s.WaitFor, order[i-1:]) {
+			t.Errorf("%s waits for %v, and not for %s", s.ID, s.WaitFor, order[i-1])
 		}
-		order = append(order, step.GetId())
-		limits[step.GetId()] = step.GetTimeout().AsDuration()
+		order = append(order, s.ID)
+		// A step that waits for a build of its own must not give up before that ends.
+		if file := "cloudbuild." + s.ID + ".yaml"; builds[file] != "" {
+			if least := duration(t, readBuild(t, file).Timeout) + 5*time.Minute; duration(t, s.Timeout) < least {
+				t.Errorf("%s may take %s, and its build, with its queue, %v", s.ID, s.Timeout, least)
+			}
+		}
 	}
 	if want := []string{"check", "image", "settings", "plan", "migrate", "upload-and-apply", "migrate-again", "doctor", "smoke"}; !slices.Equal(order, want) {
 		t.Errorf("the steps are %v, want %v", order, want)
 	}
-	// A step that waits for a build of its own must not give up before that ends.
-	for step, file := range map[string]string{"check": "cloudbuild.check.yaml", "image": "cloudbuild.image.yaml"} {
-		if least := readBuild(t, file).GetTimeout().AsDuration() + 5*time.Minute; limits[step] < least {
-			t.Errorf("%s may take %v, and its build, with its queue, %v", step, limits[step], least)
-		}
-	}
-	for _, step := range []string{"vet", "test", "compliance", "build"} {
-		if !strings.Contains(readFile(t, "cloudbuild.check.yaml"), "- id: "+step+"\n") {
-			t.Errorf("%s is not checked", step)
+	for _, id := range []string{"vet", "test", "compliance", "build"} {
+		if !slices.ContainsFunc(readBuild(t, "cloudbuild.check.yaml").Steps, func(s step) bool { return s.ID == id }) {
+			t.Errorf("%s is not checked", id)
 		}
 	}
 }

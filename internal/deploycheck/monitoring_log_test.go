@@ -70,7 +70,7 @@ func executing(t *testing.T) *functiontest.Log {
 	db, log := functiontest.NewDatabase(t), &functiontest.Log{}
 	queue := functiontest.NewTasks(t, "http://127.0.0.1:1/bookings/:id/execute-followup")
 	agent := functiontest.NewAgent(t, false)
-	serve := func(certs string, store execute.Store) string {
+	serve := func(certs string, store execute.Store) http.Handler {
 		verifier, err := execute.NewVerifier(context.WithoutCancel(t.Context()),
 			execute.OIDCConfig{Mode: "verify", Issuer: queue.Issuer, CertsURL: certs}, functiontest.Audience, functiontest.Account)
 		if err != nil {
@@ -83,25 +83,25 @@ func executing(t *testing.T) *functiontest.Log {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return listen(t, h)
+		return h
 	}
-	url := serve(queue.CertsURL, db.DB)
-	deliver := func(url string, b followup.Booking, header ...string) int {
+	works := serve(queue.CertsURL, db.DB)
+	deliver := func(h http.Handler, b followup.Booking, header ...string) int {
 		body, err := json.Marshal(tasks.NewPayload(b, followup.Task{Key: b.Key(), Revision: 1}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		header = append([]string{"Authorization", "Bearer " + queue.Token(), "X-CloudTasks-QueueName", functiontest.Queue,
 			"X-CloudTasks-TaskName", followup.TaskID(b.Key(), 1)}, header...)
-		return post(t, url+tasks.BookingPath(b.BookingID), body, header...)
+		return post(t, h, tasks.BookingPath(b.BookingID), body, header...)
 	}
 	insert := func(s functiontest.Seed) followup.Booking {
 		s.Task = followup.Task{Status: followup.Scheduled, Revision: 1, Key: functiontest.CurrentKey}
 		return db.Insert(s)
 	}
 
-	deliver(url, insert(functiontest.Seed{Tenant: functiontest.TenantB}))
-	deliver(url, insert(functiontest.Seed{}))
+	deliver(works, insert(functiontest.Seed{Tenant: functiontest.TenantB}))
+	deliver(works, insert(functiontest.Seed{}))
 	again := insert(functiontest.Seed{})
 	for _, b := range []voiceagent.Behaviour{
 		{Kind: voiceagent.Status, Status: http.StatusServiceUnavailable, RetryAfter: new(1), Match: voiceagent.Match{BookingID: again.BookingID.String()}, Times: 1},
@@ -114,16 +114,16 @@ func executing(t *testing.T) *functiontest.Log {
 			b.BookingID = booking.BookingID.String()
 		}
 		agent.Must(b)
-		deliver(url, booking)
+		deliver(works, booking)
 	}
-	deliver(url, again) // this time it is accepted
-	deliver(url, insert(functiontest.Seed{NoPhone: true}))
-	deliver(url, insert(functiontest.Seed{At: time.Now().Add(-30 * time.Hour)}))
-	deliver(url, insert(functiontest.Seed{Status: "cancelled"}))
+	deliver(works, again) // this time it is accepted
+	deliver(works, insert(functiontest.Seed{NoPhone: true}))
+	deliver(works, insert(functiontest.Seed{At: time.Now().Add(-30 * time.Hour)}))
+	deliver(works, insert(functiontest.Seed{Status: "cancelled"}))
 
 	held := insert(functiontest.Seed{})
-	deliver(url, held, "Authorization", "Bearer of.no.token")
-	deliver(url, held, "X-CloudTasks-QueueName", "another")
+	deliver(works, held, "Authorization", "Bearer of.no.token")
+	deliver(works, held, "X-CloudTasks-QueueName", "another")
 	deliver(serve("http://127.0.0.1:1/certs", db.DB), held)
 	nowhere := db.Open(functiontest.At("postgres://followup_app:x@127.0.0.1:1/lad"))
 	for status, store := range map[int]execute.Store{http.StatusInternalServerError: nowhere, http.StatusServiceUnavailable: busyStore{db.DB}} {
@@ -133,7 +133,7 @@ func executing(t *testing.T) *functiontest.Log {
 	}
 	refused := insert(functiontest.Seed{})
 	agent.Must(voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusUnauthorized, Match: voiceagent.Match{BookingID: refused.BookingID.String()}})
-	deliver(url, refused)
+	deliver(works, refused)
 	deliver(serve(queue.CertsURL, db.DB.On(2)), held)
 	return log
 }
@@ -144,29 +144,16 @@ func (busyStore) Admit(context.Context, followup.Ref, followup.Rules, tenantdb.D
 	return tenantdb.Admission{}, tenantdb.ErrBusy
 }
 
-func listen(t *testing.T, h http.Handler) string {
-	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-func post(t *testing.T, url string, body []byte, header ...string) int {
+func post(t *testing.T, h http.Handler, path string, body []byte, header ...string) int {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
-	answer, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = answer.Body.Close()
-	return answer.StatusCode
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
 }
 
 var errAway = errors.New("it is away")
@@ -218,7 +205,7 @@ func scheduling(t *testing.T) *functiontest.Log {
 		if err != nil {
 			t.Fatal(err)
 		}
-		post(t, listen(t, h), body)
+		post(t, h, "/", body)
 	}
 	working := handler(db.DB, queue.Client)
 
