@@ -3,16 +3,12 @@
 locals {
   # What function.go links, and nothing else: neither tests nor stand-ins are uploaded. internal/deploycheck asks the
   # compiler whether this list is whole, and has nothing in it that is not linked.
-  source_root = "${path.module}/.."
-  source_files = sort([
-    for file in setunion(
-      ["function.go", "go.mod", "go.sum"],
-      fileset(local.source_root, "functions/{execute,schedule}/*.go"),
-      fileset(local.source_root, "internal/{config,entrypoint,exactjson,httpjson,logging,mask,reconcile,settings,tracing}/*.go"),
-      fileset(local.source_root, "migrations/*.{go,sql}"),
-      fileset(local.source_root, "pkg/{followup,phone,tasks,tenantdb,voiceagent}/*.go"),
-    ) : file if !endswith(file, "_test.go")
-  ])
+  packages = [
+    "functions/execute", "functions/schedule", "internal/config", "internal/entrypoint", "internal/exactjson", "internal/httpjson", "internal/logging", "internal/mask",
+    "internal/reconcile", "internal/settings", "internal/tracing", "migrations", "pkg/followup", "pkg/phone", "pkg/tasks", "pkg/tenantdb", "pkg/voiceagent",
+  ]
+  source_root  = "${path.module}/.."
+  source_files = concat(["function.go", "go.mod", "go.sum"], [for file in fileset(local.source_root, "{${join(",", local.packages)}}/*.{go,sql}") : file if !endswith(file, "_test.go")])
 
   functions = {
     # An event's own limit is 55 s; an attempt that Cloud Run ends leaves no log.

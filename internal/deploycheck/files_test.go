@@ -1,7 +1,7 @@
 package deploycheck_test
 
 import (
-	"bytes"
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -18,43 +18,49 @@ import (
 )
 
 // What is uploaded is what function.go links: by itself it can be built, and there
-// is nothing in it that the compiler does not take.
+// is no package in it that the compiler does not take.
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	copied := t.TempDir()
-	uploaded := decode[[]string](readModule(t).plan(t, necessary(nil)), "source_files")
-	for _, file := range uploaded {
-		target := filepath.Join(copied, file)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+	uploaded := decode[[]string](readModule(t).plan(t, necessary(nil)), "packages")
+	files := []string{"function.go", "go.mod", "go.sum"}
+	for _, name := range uploaded {
+		found, err := os.ReadDir(filepath.Join(root, name))
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(target, []byte(readFile(t, file)), 0o600); err != nil {
+		for _, f := range found {
+			if ext := filepath.Ext(f.Name()); (ext == ".go" || ext == ".sql") && !strings.HasSuffix(f.Name(), "_test.go") {
+				files = append(files, name+"/"+f.Name())
+			}
+		}
+	}
+	for _, file := range files {
+		target := filepath.Join(copied, file)
+		err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o755), os.WriteFile(target, []byte(readFile(t, file)), 0o600))
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	golang := func(args ...string) []string {
 		cmd := exec.CommandContext(t.Context(), "go", args...)
 		cmd.Dir = copied
-		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		if err := cmd.Run(); err != nil {
-			t.Fatalf("the archive is not whole: go %s: %v\n%s", args[0], err, stderr.String())
+		said, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("the archive is not whole: go %s: %v\n%s", args[0], err, said)
 		}
-		return strings.Fields(stdout.String())
+		return strings.Fields(string(said))
 	}
 	golang("build", "-mod=readonly", "-trimpath", "-buildvcs=false", ".")
-	const own = `{{if .Module}}{{if .Module.Main}}{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}} {{end}}{{range .EmbedFiles}}{{$dir}}/{{.}} {{end}}{{end}}{{end}}`
-	linked := []string{"go.mod", "go.sum"}
-	for _, path := range golang("list", "-mod=readonly", "-deps", "-f", own, ".") {
-		name, err := filepath.Rel(copied, path)
-		if err != nil {
-			t.Fatal(err)
+	var linked []string
+	for _, path := range golang("list", "-mod=readonly", "-deps", "-f", "{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}", ".") {
+		if name, inside := strings.CutPrefix(path, "lad.internal/followup/"); inside {
+			linked = append(linked, name)
 		}
-		linked = append(linked, filepath.ToSlash(name))
 	}
 	slices.Sort(linked)
 	if d := cmp.Diff(linked, uploaded); d != "" {
-		t.Errorf("local.source_files (-linked +uploaded):\n%s", d)
+		t.Errorf("local.packages (-linked +uploaded):\n%s", d)
 	}
 }
 

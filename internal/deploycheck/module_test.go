@@ -5,8 +5,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
@@ -99,7 +97,6 @@ func (m module) plan(t *testing.T, given map[string]cty.Value) *plan {
 		accounts[name] = cty.ObjectVal(map[string]cty.Value{"email": cty.StringVal("followup-" + name + emails)})
 	}
 	p.known = map[string]cty.Value{
-		"path":                   object("module", cty.StringVal(dir)),
 		"data":                   object("google_project", object("this", object("number", cty.StringVal("123456789012")))),
 		"google_service_account": object("account", cty.ObjectVal(accounts)),
 		"google_pubsub_topic":    object("events", object("id", cty.StringVal("projects/lad-test/topics/followup-events"))),
@@ -194,42 +191,7 @@ func decode[V any](p *plan, name string) (v V) {
 var functions = map[string]function.Function{
 	"ceil": stdlib.CeilFunc, "coalesce": stdlib.CoalesceFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc, "floor": stdlib.FloorFunc,
 	"join": stdlib.JoinFunc, "jsonencode": stdlib.JSONEncodeFunc, "keys": stdlib.KeysFunc, "length": stdlib.LengthFunc, "lower": stdlib.LowerFunc, "merge": stdlib.MergeFunc,
-	"regex": stdlib.RegexFunc, "replace": stdlib.ReplaceFunc, "reverse": stdlib.ReverseListFunc, "setunion": stdlib.SetUnionFunc, "slice": stdlib.SliceFunc,
+	"regex": stdlib.RegexFunc, "replace": stdlib.ReplaceFunc, "reverse": stdlib.ReverseListFunc, "slice": stdlib.SliceFunc,
 	"sort": stdlib.SortFunc, "split": stdlib.SplitFunc, "tonumber": stdlib.MakeToFunc(cty.Number), "tostring": stdlib.MakeToFunc(cty.String),
 	"trimsuffix": stdlib.TrimSuffixFunc, "try": tryfunc.TryFunc,
-	"endswith": of2(cty.Bool, func(s, end string) cty.Value { return cty.BoolVal(strings.HasSuffix(s, end)) }),
-	"fileset":  of2(cty.Set(cty.String), fileset),
-}
-
-func of2(kind cty.Type, call func(a, b string) cty.Value) function.Function {
-	return function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "a", Type: cty.String}, {Name: "b", Type: cty.String}},
-		Type:   function.StaticReturnType(kind),
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return call(args[0].AsString(), args[1].AsString()), nil
-		},
-	})
-}
-
-var alternatives = regexp.MustCompile(`^(.*)\{(.*)\}(.*)$`)
-
-// fileset knows * and {a,b} of the patterns that Terraform knows.
-func fileset(base, pattern string) cty.Value {
-	if parts := alternatives.FindStringSubmatch(pattern); parts != nil {
-		all := cty.SetValEmpty(cty.String)
-		for one := range strings.SplitSeq(parts[2], ",") {
-			all, _ = stdlib.SetUnion(all, fileset(base, parts[1]+one+parts[3])) // sets of strings, both
-		}
-		return all
-	}
-	paths, _ := filepath.Glob(filepath.Join(base, pattern)) // a pattern that cannot be read finds nothing
-	found := []cty.Value{}
-	for _, path := range paths {
-		name, _ := filepath.Rel(base, path) // it lies below base
-		found = append(found, cty.StringVal(filepath.ToSlash(name)))
-	}
-	if len(found) == 0 {
-		return cty.SetValEmpty(cty.String)
-	}
-	return cty.SetVal(found)
 }
