@@ -7,8 +7,10 @@ locals {
     "functions/execute", "functions/schedule", "internal/config", "internal/entrypoint", "internal/exactjson", "internal/httpjson", "internal/logging", "internal/mask",
     "internal/reconcile", "internal/settings", "internal/tracing", "migrations", "pkg/followup", "pkg/phone", "pkg/tasks", "pkg/tenantdb", "pkg/voiceagent",
   ]
-  source_root  = "${path.module}/.."
-  source_files = concat(["function.go", "go.mod", "go.sum"], [for file in fileset(local.source_root, "{${join(",", local.packages)}}/*.{go,sql}") : file if !endswith(file, "_test.go")])
+  source_root = "${path.module}/.."
+  source_files = concat(["function.go", "go.mod", "go.sum"], flatten([
+    for package in local.packages : [for file in fileset(local.source_root, "${package}/*.{go,sql}") : file if !endswith(file, "_test.go")]
+  ]))
 
   functions = {
     # An event's own limit is 55 s; an attempt that Cloud Run ends leaves no log.
