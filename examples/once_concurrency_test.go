@@ -30,7 +30,7 @@ func TestFiftyConcurrentRequestsWithOneKeyDialOnce(t *testing.T) {
 			accepted := 0
 			for _, r := range results {
 				switch {
-				case r.Outcome == followup.CallAccepted && r.CallID == "call-1":
+				case r.Outcome == followup.CallAccepted && r.CallID == "1":
 					accepted++
 				case r.Outcome == followup.CallUnknown && r.Status == 409:
 				default:
@@ -41,7 +41,7 @@ func TestFiftyConcurrentRequestsWithOneKeyDialOnce(t *testing.T) {
 				t.Error("nobody was told of the call")
 			}
 			t.Logf("%d were told of the call, %d to come again", accepted, len(results)-accepted)
-			w.want("afterwards", w.start(call), followup.CallAccepted, 200, "call-1")
+			w.want("afterwards", w.start(call), followup.CallAccepted, 200, "1")
 			if n := w.telephone.rang(); n != 1 {
 				t.Errorf("the phone rang %d times in the end", n)
 			}
@@ -53,15 +53,15 @@ func TestEachTenantAndEachKeyHasItsOwnCall(t *testing.T) {
 	t.Parallel()
 	w := newStartCallWorld(t)
 	first := newCall()
-	w.want("first", w.start(first), followup.CallAccepted, 200, "call-1")
+	w.want("first", w.start(first), followup.CallAccepted, 200, "1")
 	other := first
 	other.TenantID = functiontest.TenantB.String()
-	w.want("another tenant with the same key", w.start(other), followup.CallAccepted, 200, "call-2")
+	w.want("another tenant with the same key", w.start(other), followup.CallAccepted, 200, "2")
 	moved := first
 	moved.IdempotencyKey = "followup:" + uuid.NewString()
-	w.want("the same tenant with another key", w.start(moved), followup.CallAccepted, 200, "call-3")
-	w.want("first again", w.start(first), followup.CallAccepted, 200, "call-1")
-	w.want("the other again", w.start(other), followup.CallAccepted, 200, "call-2")
+	w.want("the same tenant with another key", w.start(moved), followup.CallAccepted, 200, "3")
+	w.want("first again", w.start(first), followup.CallAccepted, 200, "1")
+	w.want("the other again", w.start(other), followup.CallAccepted, 200, "2")
 }
 
 // LAD answers 402 and 403 for reasons that pass: kept, they would be repeated for
@@ -76,7 +76,7 @@ func TestARefusalBeforeDiallingIsNotKept(t *testing.T) {
 	w.telephone.refusing("/line", 503)
 	w.want("without a line", w.start(call), followup.CallUnknown, 500, "")
 	w.telephone.behave()
-	w.want("with both", w.start(call), followup.CallAccepted, 200, "call-1")
+	w.want("with both", w.start(call), followup.CallAccepted, 200, "1")
 }
 
 // The call that took the last credit was made; whoever asks again must hear so.
@@ -84,9 +84,9 @@ func TestACallThatWasMadeIsReplayedBeforeTheChecks(t *testing.T) {
 	t.Parallel()
 	w := newStartCallWorld(t)
 	call := newCall()
-	w.want("first", w.start(call), followup.CallAccepted, 200, "call-1")
+	w.want("first", w.start(call), followup.CallAccepted, 200, "1")
 	w.telephone.refusing("/credits", 402)
-	w.want("again, without credits", w.start(call), followup.CallAccepted, 200, "call-1")
+	w.want("again, without credits", w.start(call), followup.CallAccepted, 200, "1")
 }
 
 func TestAFailureWhileDiallingKeepsTheKeyTaken(t *testing.T) {

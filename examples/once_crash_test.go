@@ -50,7 +50,7 @@ func TestACrashBeforeTheClaimIsAsIfNothingHadCome(t *testing.T) {
 	w := newStartCallWorld(t)
 	call := newCall()
 	w.want("cut off", w.dieAt("/credits", call), followup.CallUnknown, 0, "")
-	w.want("again", w.start(call), followup.CallAccepted, 200, "call-1")
+	w.want("again", w.start(call), followup.CallAccepted, 200, "1")
 }
 
 func TestACrashBetweenClaimAndDialIsHeldAndCanBeReleased(t *testing.T) {
@@ -60,7 +60,7 @@ func TestACrashBetweenClaimAndDialIsHeldAndCanBeReleased(t *testing.T) {
 	w.want("cut off", w.dieAt("/line", call), followup.CallUnknown, 0, "")
 	w.wantHeld(call, 0)
 	w.sql("not-called", call) // a person found no call at the telephone company
-	w.want("released", w.start(call), followup.CallAccepted, 200, "call-1")
+	w.want("released", w.start(call), followup.CallAccepted, 200, "1")
 }
 
 func TestACrashBetweenDialAndAnswerNeverDialsAgain(t *testing.T) {
@@ -70,7 +70,7 @@ func TestACrashBetweenDialAndAnswerNeverDialsAgain(t *testing.T) {
 	w.want("cut off", w.dieAt("/dial", call), followup.CallUnknown, 0, "")
 	w.wantHeld(call, 1)
 	w.sql("called", call) // a person found the call at the telephone company
-	w.want("settled", w.start(call), followup.CallAccepted, 200, "call-of-the-provider")
+	w.want("settled", w.start(call), followup.CallAccepted, 200, "77")
 	if n := w.telephone.rang(); n != 1 {
 		t.Errorf("the phone rang %d times", n)
 	}
@@ -80,9 +80,9 @@ func TestOldClaimsGoAndYoungOnesStay(t *testing.T) {
 	t.Parallel()
 	w := newStartCallWorld(t)
 	old, young := newCall(), newCall()
-	w.want("old", w.start(old), followup.CallAccepted, 200, "call-1")
+	w.want("old", w.start(old), followup.CallAccepted, 200, "1")
 	w.query("UPDATE voice_call_idempotency SET claimed_at = claimed_at - interval '31 days'")
-	w.want("young", w.start(young), followup.CallAccepted, 200, "call-2")
+	w.want("young", w.start(young), followup.CallAccepted, 200, "2")
 	w.sql("retention", young)
 	left := w.query("SELECT idempotency_key FROM voice_call_idempotency")
 	if len(left) != 1 || left[0][0] != young.IdempotencyKey {

@@ -14,9 +14,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/examples/internal/exampletest"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 	"lad.internal/followup/pkg/voiceagent"
@@ -62,7 +62,7 @@ func (p *telephone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		return
 	}
-	_, _ = fmt.Fprintf(w, `{"callId":"call-%d"}`, id)
+	_, _ = fmt.Fprintf(w, `{"callId":"%d"}`, id)
 }
 
 // holding makes whoever comes to path wait for ever, and says when one does.
@@ -163,7 +163,7 @@ func (w *startCallWorld) want(step string, got voiceagent.Result, outcome follow
 func (w *startCallWorld) sql(block string, call voiceagent.Call) [][]string {
 	w.t.Helper()
 	return w.query(exampletest.PSQL(exampletest.Named(w.t, "voice-agent.md", block),
-		map[string]string{"tenant": call.TenantID, "key": call.IdempotencyKey, "call_id": "call-of-the-provider"}))
+		map[string]string{"tenant": call.TenantID, "key": call.IdempotencyKey, "call_id": "77"}))
 }
 
 func (w *startCallWorld) query(sql string) [][]string {

@@ -3,14 +3,12 @@ package integration_test
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
 	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/pkg/followup"
@@ -112,77 +110,6 @@ func TestABookingInThePastIsCalledAtOnce(t *testing.T) {
 		t.Errorf("a booking for days ago is %+v", row)
 	}
 	w.expectCalls(t, days, 0, 0)
-}
-
-func TestASecondExecutionOfATaskSucceedsWithoutACall(t *testing.T) {
-	t.Parallel()
-	w := calm(t)
-	user := w.user(0)
-	id := user.Book(t, in(0), nil)
-	before := user.Await(t, id, "executed")
-	again := w.run(t, w.request(t, id))
-	if again.HTTPStatus != http.StatusOK || again.Outcome != cloudtasks.Succeeded {
-		t.Errorf("the second execution ended with %d, %s", again.HTTPStatus, again.Outcome)
-	}
-	w.expectCalls(t, id, 1, 1)
-	expectSameRow(t, before, user.Show(t, id))
-}
-
-func TestABookingOfAnotherTenantCannotBeExecuted(t *testing.T) {
-	t.Parallel()
-	w := calm(t)
-	owner, stranger := w.user(0), w.user(1)
-	id := owner.Book(t, in(time.Hour), nil)
-	before := owner.Await(t, id, "scheduled")
-
-	payload := func(tenant, booking string) tasks.Payload {
-		ref := followup.Ref{TenantID: uuid.MustParse(tenant), BookingID: uuid.MustParse(booking)}
-		return tasks.Payload{Ref: ref, Revision: 1, IdempotencyKey: followup.Booking{Ref: ref, ScheduledAt: *before.ScheduledAt}.Key()}
-	}
-	foreign := w.requestFor(t, payload(stranger.Tenant, id))
-	if a := w.run(t, foreign); a.HTTPStatus != http.StatusOK {
-		t.Errorf("the stranger's task ended with %d, want 200: it must not come again", a.HTTPStatus)
-	}
-	// It cannot even be told whether there is such a booking.
-	status, answer := w.post(t, foreign)
-	noStatus, noAnswer := w.post(t, w.requestFor(t, payload(stranger.Tenant, uuid.NewString())))
-	if status != noStatus || answer != noAnswer {
-		t.Errorf("another's booking is answered with %d %s, and none with %d %s", status, answer, noStatus, noAnswer)
-	}
-	nobodyStatus, nobodyAnswer := w.post(t, w.requestFor(t, payload(uuid.NewString(), id)))
-	if nobodyStatus != status || nobodyAnswer != answer {
-		t.Errorf("another's booking is answered with %d %s, and an unknown tenant with %d %s", status, answer, nobodyStatus, nobodyAnswer)
-	}
-	w.expectCalls(t, id, 0, 0)
-	expectSameRow(t, before, owner.Show(t, id))
-}
-
-func TestAHundredDeliveriesOfOneTaskAtOnceMakeOneCall(t *testing.T) {
-	t.Parallel()
-	const copies = 100
-	w := unreliable(t)
-	user, lead := w.user(0), uuid.NewString()
-	w.deliver(lead, copies)
-	id := user.Book(t, in(2*time.Second), map[string]any{"leadId": lead})
-	b := user.Await(t, id, "executed")
-	await(t, "the end of all deliveries", func() bool { return len(w.attempts(id)) >= copies })
-	w.expectCalls(t, id, 1, 1)
-	if b.ExecutionAttempts != 1 {
-		t.Errorf("it was claimed %d times", b.ExecutionAttempts)
-	}
-	statuses := map[int]int{}
-	for _, a := range w.attempts(id) {
-		statuses[a.HTTPStatus]++
-	}
-	// 409: the call is under way, or another delivery has the row; 503: more at once
-	// than the database takes.
-	allowed := []int{http.StatusOK, http.StatusConflict, http.StatusServiceUnavailable}
-	for status := range statuses {
-		if !slices.Contains(allowed, status) {
-			t.Errorf("the deliveries were answered with %v", statuses)
-		}
-	}
-	t.Logf("answers by status: %v", statuses)
 }
 
 // expectSameRow compares what LAD sees of a booking.

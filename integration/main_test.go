@@ -23,7 +23,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"lad.internal/followup/internal/localstack/eventarc"
+	"lad.internal/followup/emulators/eventarc"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
@@ -117,7 +117,7 @@ func shared(o stack.Options) func(testing.TB) *world {
 }
 
 func newWorld(o stack.Options) (w *world, err error) {
-	w = &world{deliveries: map[string]int{}, tasks: map[string]sent{}}
+	w = &world{tasks: map[string]sent{}}
 	if o.Function, err = buildFunction(); err != nil {
 		return nil, err
 	}

@@ -12,9 +12,8 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
@@ -30,19 +29,17 @@ type world struct {
 	left   leaving
 	traces string // the file
 
-	mu         sync.Mutex
-	deliveries map[string]int  // by lead: copies of a dispatch
-	tasks      map[string]sent // by name
+	mu    sync.Mutex
+	tasks map[string]sent // by name
 }
 
 // sent is a task that Cloud Tasks has dispatched.
 type sent struct {
-	request  *cloudtaskspb.HttpRequest
 	booking  uuid.UUID // the zero one if the payload names none
 	attempts []cloudtasks.Attempt
 }
 
-// onDispatch decides how many copies of a dispatch go out.
+// onDispatch notes a dispatch, which goes out once.
 func (w *world) onDispatch(t *cloudtaskspb.Task) int {
 	w.keepTask(t)
 	payload, err := tasks.ParsePayload(t.GetHttpRequest().GetBody())
@@ -52,9 +49,9 @@ func (w *world) onDispatch(t *cloudtaskspb.Task) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	seen := w.tasks[t.GetName()]
-	seen.request, seen.booking = t.GetHttpRequest(), payload.BookingID
+	seen.booking = payload.BookingID
 	w.tasks[t.GetName()] = seen
-	return max(1, w.deliveries[payload.LeadID.UUID.String()])
+	return 1
 }
 
 func (w *world) onAttempt(a cloudtasks.Attempt) {
@@ -77,77 +74,6 @@ func (w *world) attempts(booking string) []cloudtasks.Attempt {
 		}
 	}
 	return all
-}
-
-// request is what a dispatched task of the booking has sent.
-func (w *world) request(t testing.TB, booking string) *cloudtaskspb.HttpRequest {
-	t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range w.tasks {
-		if s.booking.String() == booking && s.request != nil {
-			return s.request
-		}
-	}
-	t.Fatalf("no task of booking %s was dispatched", booking)
-	return nil
-}
-
-func (w *world) deliver(lead string, copies int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.deliveries[lead] = copies
-}
-
-// run puts a task with this request on the queue, due now, and waits for the
-// end of its first attempt.
-func (w *world) run(t testing.TB, request *cloudtaskspb.HttpRequest) cloudtasks.Attempt {
-	t.Helper()
-	name := w.QueuePath() + "/tasks/by-hand-" + uuid.NewString()
-	_, err := w.Tasks.CreateTask(t.Context(), &cloudtaskspb.CreateTaskRequest{
-		Parent: w.QueuePath(),
-		Task: &cloudtaskspb.Task{Name: name, ScheduleTime: timestamppb.Now(),
-			MessageType: &cloudtaskspb.Task_HttpRequest{HttpRequest: request}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var first cloudtasks.Attempt
-	await(t, "the first attempt of "+name, func() bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if len(w.tasks[name].attempts) == 0 {
-			return false
-		}
-		first = w.tasks[name].attempts[0]
-		return true
-	})
-	return first
-}
-
-// requestFor is the request of a task with this payload, signed as the queue's.
-func (w *world) requestFor(t testing.TB, p tasks.Payload) *cloudtaskspb.HttpRequest {
-	t.Helper()
-	body, err := json.Marshal(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &cloudtaskspb.HttpRequest{
-		Url: w.ExecuteURL() + tasks.BookingPath(p.BookingID), HttpMethod: cloudtaskspb.HttpMethod_POST, Body: body,
-		Headers: map[string]string{"Content-Type": "application/json"},
-		AuthorizationHeader: &cloudtaskspb.HttpRequest_OidcToken{OidcToken: &cloudtaskspb.OidcToken{
-			ServiceAccountEmail: w.Invoker(), Audience: w.ExecuteURL()}},
-	}
-}
-
-// post sends a task's request past Cloud Tasks, for the answer's sake.
-func (w *world) post(t testing.TB, request *cloudtaskspb.HttpRequest) (status int, answer string) {
-	t.Helper()
-	token, err := w.Tasks.IDToken(w.Invoker(), w.ExecuteURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w.postAs(t, token, request.GetUrl(), request.GetBody())
 }
 
 func (w *world) postAs(t testing.TB, token, url string, body []byte) (status int, answer string) {

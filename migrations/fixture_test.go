@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/ladschema"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/migrations"
 )
 
@@ -121,6 +121,15 @@ var (
 	dump, with001 = startingPoints[0], startingPoints[1]
 	variants      = startingPoints[:len(startingPoints)-1]
 )
+
+// dumped are the databases that are dumped and restored: LAD's oldest and its newest,
+// or all with FOLLOWUP_BIG=1.
+func dumped() []startingPoint {
+	if os.Getenv("FOLLOWUP_BIG") != "" {
+		return variants
+	}
+	return variants[:2]
+}
 
 func (p startingPoint) template() postgrestest.Template {
 	return postgrestest.Template{Key: p.name, Setup: func(ctx context.Context, adminURL string) error {

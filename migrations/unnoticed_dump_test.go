@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"lad.internal/followup/internal/localstack/postgres"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 )
 
 // program runs one of PostgreSQL's programs, of the server's own version, and
@@ -58,7 +58,7 @@ func restore(t *testing.T, url, dump string) {
 
 func TestDump(t *testing.T) {
 	t.Parallel()
-	for _, point := range variants {
+	for _, point := range dumped() {
 		t.Run(point.name, func(t *testing.T) {
 			t.Parallel()
 			c := open(t, point)
@@ -87,18 +87,18 @@ var casts = regexp.MustCompile(`[][()]|::character varying|::text`)
 // After the rollback a dump is what it was.
 func TestDump_after_down(t *testing.T) {
 	t.Parallel()
-	for _, point := range variants {
+	for _, point := range dumped() {
 		t.Run(point.name, func(t *testing.T) {
 			t.Parallel()
 			c := open(t, point)
-			dumped := func() string {
+			text := func() string {
 				return casts.ReplaceAllString(c.dump("lad_owner", "--exclude-table-data=*.lead_bookings"), "")
 			}
-			owner, before := c.as("lad_owner"), dumped()
+			owner, before := c.as("lad_owner"), text()
 			rows := checksum(t, owner, point.ladColumns)
 			runners[0].up(t, owner, c)
 			runners[0].down(t, owner, c)
-			if diff := cmp.Diff(before, dumped()); diff != "" {
+			if diff := cmp.Diff(before, text()); diff != "" {
 				t.Errorf("-before +after down:\n%s", diff)
 			}
 			if checksum(t, owner, point.ladColumns) != rows {
@@ -111,7 +111,7 @@ func TestDump_after_down(t *testing.T) {
 // A dump that LAD took before we came can be restored when we are there.
 func TestDump_restored_later(t *testing.T) {
 	t.Parallel()
-	for _, point := range variants {
+	for _, point := range dumped() {
 		for _, role := range ladRoles {
 			t.Run(point.name+", "+role, func(t *testing.T) {
 				t.Parallel()
@@ -189,7 +189,7 @@ func eachIndex(plans string) bool {
 // and the indexes' must change alike.
 func TestDump_of_a_migrated_schema(t *testing.T) {
 	t.Parallel()
-	for _, point := range startingPoints {
+	for _, point := range append(dumped(), ours) {
 		for _, role := range ladRoles {
 			t.Run(point.name+", "+role, func(t *testing.T) {
 				t.Parallel()

@@ -7,4 +7,4 @@ cd "$(dirname "$0")/.."
 go=${GO:-go}
 "$go" test -C tools ./licences
 "$go" build -C tools -o "$PWD/bin/licences" ./licences
-PATH="$(dirname "$(command -v "$go")"):$PATH" bin/licences ${WRITE:+-write} docs/licences.md ./cmd/followup ./cmd/function
+PATH="$(dirname "$(command -v "$go")"):$PATH" bin/licences ${WRITE:+-write} docs/licences.md ./cmd/followup ./cmd/function ./cmd/devstack

@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
+
+	"lad.internal/followup/internal/cli"
 )
 
 // bar shows on a terminal how far a sweep is. Elsewhere it shows nothing. What
@@ -19,20 +20,16 @@ type bar struct {
 	drawn             time.Time
 }
 
-const (
-	barWidth = 30
-	barEvery = 100 * time.Millisecond // so that a terminal far away can keep up
-	eraseBar = "\r\x1b[K"
-)
+const barEvery = 100 * time.Millisecond // so that a terminal far away can keep up
 
-func newBar(w io.Writer) *bar { return &bar{w: w, show: isTerminal(w)} }
+func newBar(w io.Writer) *bar { return &bar{w: w, show: cli.IsTerminal(w)} }
 
 // Write implements io.Writer, for the log.
 func (b *bar) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.show && !b.drawn.IsZero() {
-		fmt.Fprint(b.w, eraseBar)
+		fmt.Fprint(b.w, cli.EraseLine)
 		b.drawn = time.Time{}
 	}
 	return b.w.Write(line)
@@ -52,7 +49,7 @@ func (b *bar) clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.show {
-		fmt.Fprint(b.w, eraseBar)
+		fmt.Fprint(b.w, cli.EraseLine)
 	}
 }
 
@@ -64,11 +61,5 @@ func (b *bar) change(how func()) {
 		return
 	}
 	b.drawn = time.Now()
-	fmt.Fprintf(b.w, "%ssweeping %s, %s looked at", eraseBar, meter(b.done, b.total), plural(b.seen, "booking"))
-}
-
-// meter draws how much of the total is done.
-func meter(done, total int) string {
-	filled := min(barWidth, barWidth*done/total)
-	return fmt.Sprintf("[%s%s] %d%%", strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled), 100*filled/barWidth)
+	fmt.Fprintf(b.w, "%ssweeping %s, %s looked at", cli.EraseLine, cli.Meter(b.done, b.total), cli.Plural(b.seen, "booking"))
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
@@ -28,7 +29,7 @@ func TestCancelStopsACallUntilItsBookingMoves(t *testing.T) {
 	if got := d.state(b); got != "cancelled/by_operator" {
 		t.Fatalf("after a sweep it is %s", got)
 	}
-	d.run("cancel", "--tenant", tenantA(), id(b), "--yes").want(exitFailed, "an operator has cancelled it")
+	d.run("cancel", "--tenant", tenantA(), id(b), "--yes").want(cli.ExitFailed, "an operator has cancelled it")
 	d.Change(b.Ref, "scheduled_at = scheduled_at + interval '1 hour'")
 	d.run("sweep").want(0)
 	if got := d.state(b); got != "scheduled" {

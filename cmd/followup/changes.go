@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -65,7 +66,7 @@ func (c *changer) run(cmd *cobra.Command, args []string, how change) (err error)
 	if err != nil {
 		return err
 	}
-	log, closeLog, err := openLog(cmd, c.logFile, false)
+	log, closeLog, err := cli.OpenLog(cmd, c.logFile, false)
 	if err != nil {
 		return err
 	}
@@ -113,9 +114,9 @@ func (c *changer) parse(args []string) (tenant uuid.UUID, ids []uuid.UUID, err e
 	}
 	switch {
 	case len(args) > 0 && c.sel.given():
-		err = usageError{errors.New("give ids of bookings or flags that select them, not both")}
+		err = cli.Usage("give ids of bookings or flags that select them, not both")
 	case len(args) == 0 && !c.sel.given():
-		err = usageError{errors.New("say which bookings: their ids, or flags that select them, as --reason or --claimed-after")}
+		err = cli.Usage("say which bookings: their ids, or flags that select them, as --reason or --claimed-after")
 	default:
 		err = c.sel.check()
 	}
@@ -159,9 +160,9 @@ func (c *changer) selectIDs(cmd *cobra.Command, e *environment, tenant uuid.UUID
 	case len(ids) == 0 && leftAlone == 0:
 		return nil, errors.New("no follow-up call of this tenant matches; `followup list` takes the same flags")
 	case len(ids) == 0:
-		return nil, fmt.Errorf("none of the %s that match can be %s as it stands: %w", plural(leftAlone, "booking"), how.done, left)
+		return nil, fmt.Errorf("none of the %s that match can be %s as it stands: %w", cli.Plural(leftAlone, "booking"), how.done, left)
 	case leftAlone > 0:
-		fmt.Fprintf(cmd.ErrOrStderr(), "followup: %s more that match cannot be %s as they stand: %v\n", plural(leftAlone, "booking"), how.done, left)
+		fmt.Fprintf(cmd.ErrOrStderr(), "followup: %s more that match cannot be %s as they stand: %v\n", cli.Plural(leftAlone, "booking"), how.done, left)
 	}
 	if more {
 		fmt.Fprintf(cmd.ErrOrStderr(), "followup: these are the first %d, and there are more: see --limit\n", c.sel.limit)
@@ -172,19 +173,19 @@ func (c *changer) selectIDs(cmd *cobra.Command, e *environment, tenant uuid.UUID
 // confirm shows what would be done and asks. Both go to standard error, so that
 // standard output holds nothing but the result.
 func (c *changer) confirm(cmd *cobra.Command, w *work) error {
-	if err := printTable(cmd.ErrOrStderr(), changeHeader, w.rows()); err != nil {
+	if err := cli.Table(cmd.ErrOrStderr(), changeHeader, w.rows()); err != nil {
 		return err
 	}
-	if !isTerminal(cmd.InOrStdin()) {
-		return usageError{fmt.Errorf("nothing was changed: say --yes to %s %s", w.how.verb, plural(w.willing(), "booking"))}
+	if !cli.IsTerminal(cmd.InOrStdin()) {
+		return cli.Usage("nothing was changed: say --yes to %s %s", w.how.verb, cli.Plural(w.willing(), "booking"))
 	}
-	return ask(cmd, fmt.Sprintf("%s%s %s?", strings.ToUpper(w.how.verb[:1]), w.how.verb[1:], plural(w.willing(), "booking")))
+	return ask(cmd, fmt.Sprintf("%s%s %s?", strings.ToUpper(w.how.verb[:1]), w.how.verb[1:], cli.Plural(w.willing(), "booking")))
 }
 
 // ask asks a person, and returns an error unless the answer is yes. It does not
 // wait for one when the command is interrupted.
 func ask(cmd *cobra.Command, question string) error {
-	if !isTerminal(cmd.ErrOrStderr()) {
+	if !cli.IsTerminal(cmd.ErrOrStderr()) {
 		defer fmt.Fprintln(cmd.ErrOrStderr()) // no answer is echoed there, and a log begins with a line of its own
 	}
 	answer := make(chan error, 1)

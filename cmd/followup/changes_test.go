@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 )
@@ -88,7 +89,7 @@ func TestWhatCannotBeDoneIsSaidWithWhatToDoInstead(t *testing.T) {
 		{"resolve --called", ringing, "its call is under way"},
 		{"resolve --not-called", expired, "cannot be resolved as it stands: it is too late to ring"},
 	} {
-		d.run(append(strings.Fields(c.words), "--tenant", tenantA(), "--yes", id(c.booking))...).want(exitFailed, c.want)
+		d.run(append(strings.Fields(c.words), "--tenant", tenantA(), "--yes", id(c.booking))...).want(cli.ExitFailed, c.want)
 	}
 	if d.Checksum() != before || len(d.queue.List()) != 0 {
 		t.Error("something was changed")
@@ -100,7 +101,7 @@ func TestWithoutATerminalNothingIsChangedUnlessYesIsSaid(t *testing.T) {
 	d := newDesk(t)
 	b := d.failed(followup.Rejected, soon(), ago(time.Minute))
 	before := d.Checksum()
-	s := d.run("retry", "--tenant", tenantA(), id(b)).want(exitUsage,
+	s := d.run("retry", "--tenant", tenantA(), id(b)).want(cli.ExitUsage,
 		"failed/rejected", "would", "it gets a task, revision 5, due "+moment(b.ScheduledAt), "nothing was changed: say --yes to retry 1 booking")
 	if s.out.String() != "" {
 		t.Errorf("the preview is on standard output: %q", s.out.String())
@@ -122,7 +123,7 @@ func TestOnATerminalThePersonIsAsked(t *testing.T) {
 
 	term, s := d.atPrompt("retry", "--tenant", tenantA(), id(b))
 	term.types(t, "no")
-	s.want(exitFailed, "Retry 1 booking? Type yes to go on:", "nothing was changed")
+	s.want(cli.ExitFailed, "Retry 1 booking? Type yes to go on:", "nothing was changed")
 	if d.state(b) != "failed/rejected" {
 		t.Fatalf("after no it is %s", d.state(b))
 	}
@@ -143,7 +144,7 @@ func TestAnInterruptAtTheQuestionIsANo(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	_, s := d.under(ctx).atPrompt("retry", "--tenant", tenantA(), id(b))
 	interrupt()
-	s.want(exitFailed, "interrupted; nothing was changed")
+	s.want(cli.ExitFailed, "interrupted; nothing was changed")
 	if d.state(b) != "failed/rejected" {
 		t.Errorf("it is %s", d.state(b))
 	}
@@ -161,7 +162,7 @@ func TestARowThatMovesWhileThePersonThinksIsLeftAlone(t *testing.T) {
 	d.Change(claimed.Ref, "task_status = 'in_progress', task_reason = NULL, execution_attempts = 2, claimed_at = now()")
 	term.types(t, "yes")
 	var views []changeView
-	s.want(exitFailed, "2 of the 3 bookings not cancelled").json(&views)
+	s.want(cli.ExitFailed, "2 of the 3 bookings not cancelled").json(&views)
 	got := map[string]string{}
 	for _, v := range views {
 		got[v.BookingID] = fmt.Sprintf("%s, now %s: %s", v.Result, v.Booking.TaskStatus, strings.TrimPrefix(v.Detail, "it has moved meanwhile, and nothing was done: "))
@@ -205,8 +206,8 @@ func TestABulkChangeTakesWhatItCanAndSaysWhatItLeaves(t *testing.T) {
 	if len(views) != 1 || views[0].BookingID != id(second) {
 		t.Fatalf("the rest: %+v", views)
 	}
-	d.run(window...).want(exitFailed, "none of the 1 booking that match can be retried as it stands: of "+id(tooLate))
-	d.run("retry", "--tenant", tenantA(), "--claimed-after", "-1m", "--yes").want(exitFailed, "no follow-up call of this tenant matches")
+	d.run(window...).want(cli.ExitFailed, "none of the 1 booking that match can be retried as it stands: of "+id(tooLate))
+	d.run("retry", "--tenant", tenantA(), "--claimed-after", "-1m", "--yes").want(cli.ExitFailed, "no follow-up call of this tenant matches")
 	for b, want := range map[*followup.Booking]string{&first: "scheduled", &second: "scheduled",
 		&outside: "failed/rejected", &tooLate: "failed/rejected", &other: "failed/outcome_unknown"} {
 		if got := d.state(*b); got != want {
@@ -223,14 +224,14 @@ func TestOfSeveralNamedBookingsEachIsReported(t *testing.T) {
 	d := newDesk(t)
 	can := d.failed(followup.Rejected, soon(), ago(time.Minute))
 	cannot := d.failed(followup.Expired, soon(), ago(time.Minute))
-	s := d.run("retry", "--tenant", tenantA(), "--yes", id(cannot), id(can), id(can)).want(exitFailed, "1 of the 2 bookings not retried")
+	s := d.run("retry", "--tenant", tenantA(), "--yes", id(cannot), id(can), id(can)).want(cli.ExitFailed, "1 of the 2 bookings not retried")
 	if rows := s.table(); len(rows) != 3 || rows[1][4] != "refused" || rows[2][4] != "done" {
 		t.Errorf("table: %q", rows)
 	}
-	d.run("retry", "--tenant", tenantA(), "--yes", id(cannot), id(can)).want(exitFailed, "none of the 2 bookings can be retried")
+	d.run("retry", "--tenant", tenantA(), "--yes", id(cannot), id(can)).want(cli.ExitFailed, "none of the 2 bookings can be retried")
 	// One that is not there stops everything: it is a slip of whoever typed it.
 	fresh := d.failed(followup.Rejected, soon(), ago(time.Minute))
-	d.run("retry", "--tenant", tenantA(), "--yes", id(fresh), uuid.NewString()).want(exitFailed, "no such booking")
+	d.run("retry", "--tenant", tenantA(), "--yes", id(fresh), uuid.NewString()).want(cli.ExitFailed, "no such booking")
 	if d.state(fresh) != "failed/rejected" {
 		t.Errorf("it is %s", d.state(fresh))
 	}
@@ -274,7 +275,7 @@ func TestAnInterruptEndsABulkChangeAndSaysHowFarItCame(t *testing.T) {
 	log := onWord{word: "operator_retried", do: interrupt}
 	s := d.under(ctx).start(strings.NewReader(""), &log, "retry", "--tenant", tenantA(), "--reason", "rejected", "--json", "--yes")
 	var views []changeView
-	s.want(exitFailed).json(&views)
+	s.want(cli.ExitFailed).json(&views)
 	if len(views) != 2 || views[0].Result != "done" || views[1].Result != "would" || views[1].Detail != "interrupted before it was tried" {
 		t.Errorf("reported %+v, with\n%s", views, &log.transcript)
 	}
@@ -304,7 +305,7 @@ func TestARowThatSomebodyHoldsIsLeftAlone(t *testing.T) {
 	b := d.failed(followup.Rejected, soon(), ago(time.Minute))
 	release := d.Lock(b.Ref)
 	defer release()
-	d.run("retry", "--tenant", tenantA(), id(b), "--yes").want(exitFailed, "moved", "somebody else holds its row, and nothing was done: try again")
+	d.run("retry", "--tenant", tenantA(), id(b), "--yes").want(cli.ExitFailed, "moved", "somebody else holds its row, and nothing was done: try again")
 }
 
 // LAD has a unique index on the minute of a lead's pending and scheduled bookings.
@@ -315,7 +316,7 @@ func TestARetryMayMeetAnotherBookingOfTheLead(t *testing.T) {
 	b := d.failed(followup.Rejected, at, ago(time.Minute))
 	other := d.Insert(functiontest.Seed{At: at.Add(time.Second)})
 	d.Change(other.Ref, "lead_id = $1", b.LeadID)
-	s := d.run("retry", "--tenant", tenantA(), id(b), "--yes").want(exitFailed, "refused", "another booking of this lead holds this minute")
+	s := d.run("retry", "--tenant", tenantA(), id(b), "--yes").want(cli.ExitFailed, "refused", "another booking of this lead holds this minute")
 	if d.state(b) != "failed/rejected" || len(s.events("operator_refused")) != 1 || len(s.events("operator_failed")) != 0 {
 		t.Errorf("it is %s, with the log\n%s", d.state(b), &s.err)
 	}

@@ -11,12 +11,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/config"
-	"lad.internal/followup/internal/mask"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
 	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 func newDoctor() *cobra.Command {
@@ -55,17 +56,17 @@ check fails. Looking at the queue takes the permission cloudtasks.queues.get
 (roles/cloudtasks.viewer).`,
 		Example: `  followup doctor
   followup doctor --all`,
-		Args: exactArgs(0),
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout <= 0 {
-				return usageError{errors.New("--timeout: a check needs some time, as 15s")}
+				return cli.Usage("--timeout: a check needs some time, as 15s")
 			}
 			report := examine(cmd.Context(), timeout, all, time.Now)
 			if err := report.print(cmd.OutOrStdout(), out.json); err != nil {
 				return err
 			}
 			if n := report.count(failed); n > 0 {
-				return fmt.Errorf("%s failed", plural(n, "check"))
+				return fmt.Errorf("%s failed", cli.Plural(n, "check"))
 			}
 			return nil
 		},
@@ -131,7 +132,7 @@ type doctor struct {
 	// assumed: what a call costs of the voice service's limit is not set here.
 	assumed  bool
 	database tenantdb.Config
-	db       *tenantdb.DB
+	db       operatordb.DB
 	tasks    *tasks.Config
 	queue    *tasks.Client
 	oidcMode string
@@ -146,9 +147,8 @@ type doctor struct {
 func examine(ctx context.Context, timeout time.Duration, all bool, now func() time.Time) *findings {
 	d := &doctor{now: now}
 	report := &findings{}
-	var masker *mask.Masker
 	add := func(name string, f finding) {
-		f.Check, f.Detail = name, masker.Text(f.Detail)
+		f.Check = name
 		report.Checks = append(report.Checks, f)
 	}
 	for _, check := range []struct {
@@ -168,9 +168,6 @@ func examine(ctx context.Context, timeout time.Duration, all bool, now func() ti
 		bounded, cancel := context.WithTimeout(ctx, timeout)
 		f := check.make(d, bounded)
 		cancel()
-		if masker == nil {
-			masker = mask.NewMasker(d.database.Secrets()...)
-		}
 		add(check.name, f)
 	}
 	if all {
@@ -178,9 +175,6 @@ func examine(ctx context.Context, timeout time.Duration, all bool, now func() ti
 		add("agents", agents)
 		add("times", times)
 		add("types", types)
-		for i := range tenants {
-			tenants[i].Error = masker.Text(tenants[i].Error)
-		}
 		report.Tenants = tenants
 	}
 	d.close()
@@ -205,7 +199,7 @@ func (d *doctor) configuration(ctx context.Context) finding {
 	var opened error
 	if settings.Load(ctx, env, &database) == nil {
 		// Background work of the pool outlives the check.
-		d.db, opened = tenantdb.Open(context.WithoutCancel(ctx), onAnyTimeline(database.Part))
+		d.db.DB, opened = tenantdb.Open(context.WithoutCancel(ctx), onAnyTimeline(database.Part))
 		err = errors.Join(err, opened)
 	}
 	d.database = database.Part
@@ -226,7 +220,7 @@ func (d *doctor) close() {
 	if d.queue != nil {
 		_ = d.queue.Close() // nothing is under way any more
 	}
-	if d.db != nil {
+	if d.db.DB != nil {
 		_ = d.db.Close() // nor here
 	}
 }
@@ -242,11 +236,11 @@ func (f *findings) print(w io.Writer, asJSON bool) error {
 		return e.Encode(f)
 	}
 	for _, c := range f.Checks {
-		if _, err := fmt.Fprintf(w, "%-4s  %-13s  %s\n", c.Status, c.Check, printable(c.Detail)); err != nil {
+		if _, err := fmt.Fprintf(w, "%-4s  %-13s  %s\n", c.Status, c.Check, cli.Printable(c.Detail)); err != nil {
 			return err
 		}
 		if c.Do != "" && c.Status != passed {
-			if _, err := fmt.Fprintf(w, "%21s→ %s\n", "", printable(c.Do)); err != nil {
+			if _, err := fmt.Fprintf(w, "%21s→ %s\n", "", cli.Printable(c.Do)); err != nil {
 				return err
 			}
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
 )
@@ -64,7 +65,7 @@ func (d *doctor) pace() string {
 	if limit.Window() == 0 {
 		return "VOICE_AGENT_LIMIT is off"
 	}
-	s := fmt.Sprintf("VOICE_AGENT_LIMIT %s lets a call be made every %v, at %s a call", short(limit), limit.Spacing(), plural(limit.PerCall, "request"))
+	s := fmt.Sprintf("VOICE_AGENT_LIMIT %s lets a call be made every %v, at %s a call", short(limit), limit.Spacing(), cli.Plural(limit.PerCall, "request"))
 	if d.assumed {
 		s += " (assumed: the voice agent's settings are not set here)"
 	}
@@ -87,7 +88,7 @@ func disagreements(q tasks.Queue, rules followup.Rules) (problems []string) {
 	if spacing := rules.Limit.Spacing(); q.DispatchesPerSecond > 0 && q.DispatchesPerSecond*spacing.Seconds() < 2 && spacing > 0 {
 		problems = append(problems, fmt.Sprintf(
 			"the queue sends %g tasks a second (max_dispatches_per_second), VOICE_AGENT_LIMIT (%s, %s a call) lets a call be made every %v, which may take two tasks: when many calls are due, they wait in the queue for longer than they have to",
-			q.DispatchesPerSecond, short(rules.Limit), plural(rules.Limit.PerCall, "request"), spacing))
+			q.DispatchesPerSecond, short(rules.Limit), cli.Plural(rules.Limit.PerCall, "request"), spacing))
 	}
 	return problems
 }

@@ -6,12 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/tenantdb"
 )
 
 // reachDatabase enters the database, and finds out where the tenants are.
 func (d *doctor) reachDatabase(ctx context.Context) finding {
-	if d.db == nil {
+	if d.db.DB == nil {
 		return skips("its settings are wrong")
 	}
 	if _, err := d.db.Clock(ctx); err != nil {
@@ -44,7 +45,7 @@ func (d *doctor) reachDatabase(ctx context.Context) finding {
 	}
 	return d.timeline(ctx, fmt.Sprintf(
 		"answers within %v; %s of tenants; fsync and full_page_writes are on, and synchronous_commit, which follow-ups raise to on where it is off, is %s",
-		took.Round(time.Microsecond), plural(len(schemas), "schema"), durability.SynchronousCommit))
+		took.Round(time.Microsecond), cli.Plural(len(schemas), "schema"), durability.SynchronousCommit))
 }
 
 // timeline says whether the database is the one that calls may be made on.
@@ -119,13 +120,13 @@ func (d *doctor) migrations(ctx context.Context) finding {
 	case err != nil:
 		return fails(do, "%s", oneLine(err))
 	case len(lacking) > 0:
-		return fails(do, "%s of %d lack something: %s", plural(len(lacking), "schema"), len(d.schemas), strings.Join(lacking, ". "))
+		return fails(do, "%s of %d lack something: %s", cli.Plural(len(lacking), "schema"), len(d.schemas), strings.Join(lacking, ". "))
 	}
 	lacks, err := d.optional(ctx)
 	if err != nil {
 		return fails(do, "%s", oneLine(err))
 	}
-	return passes("%s up to date%s", plural(len(d.schemas), "schema"), lacks)
+	return passes("%s up to date%s", cli.Plural(len(d.schemas), "schema"), lacks)
 }
 
 // optional says what LAD's own tables lack and need not have: in how many schemas.

@@ -10,8 +10,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 // tenantView is what a person should confirm of a tenant before it goes live.
@@ -21,8 +22,8 @@ type tenantView struct {
 	Times    []readingView `json:"times"`
 	// Misspelt are types of bookings to come that are none of FOLLOWUP_BOOKING_TYPES, and
 	// all but spelt like one.
-	Misspelt []tenantdb.Lookalike `json:"misspeltTypes,omitempty"`
-	Error    string               `json:"error,omitempty"`
+	Misspelt []operatordb.Lookalike `json:"misspeltTypes,omitempty"`
+	Error    string                 `json:"error,omitempty"`
 }
 
 // readingView is how the times of one writer of LAD's are read in one zone.
@@ -71,16 +72,16 @@ func (d *doctor) askTenants(ctx context.Context, timeout time.Duration) (agents,
 		}
 		for _, r := range t.Times {
 			if !r.Readable {
-				unreadable = append(unreadable, fmt.Sprintf("%s: %s in %q", t.TenantID, plural(r.Bookings, "booking"), r.Zone))
+				unreadable = append(unreadable, fmt.Sprintf("%s: %s in %q", t.TenantID, cli.Plural(r.Bookings, "booking"), r.Zone))
 			}
 		}
 		for _, m := range t.Misspelt {
-			misspelt = append(misspelt, fmt.Sprintf("%s: %s of type %q", t.TenantID, plural(m.Count, "booking"), m.Type))
+			misspelt = append(misspelt, fmt.Sprintf("%s: %s of type %q", t.TenantID, cli.Plural(m.Count, "booking"), m.Type))
 		}
 		tenants = append(tenants, t)
 	}
 	types = passes("no booking to come has a type that is all but a follow-up's")
-	agents = passes("%s; their agents and numbers are listed below", plural(len(ids), "tenant"))
+	agents = passes("%s; their agents and numbers are listed below", cli.Plural(len(ids), "tenant"))
 	times = passes("how times are read is listed below, for a person to confirm (FOLLOWUP_TIME_MEANS is %s)", d.database.Times.Means)
 	switch {
 	case len(broken) > 0:
@@ -157,9 +158,9 @@ func printTenants(w io.Writer, tenants []tenantView) error {
 			}
 		}
 	}
-	if err := printTable(w, []string{"TENANT", "AGENT", "CALLS FROM", "WHY"}, agents); err != nil {
+	if err := cli.Table(w, []string{"TENANT", "AGENT", "CALLS FROM", "WHY"}, agents); err != nil {
 		return err
 	}
 	fmt.Fprintln(w, "\nHow LAD's times are read: the next bookings of each source and zone. Ask LAD which reading is what the lead was promised.")
-	return printTable(w, []string{"TENANT", "SOURCE", "ZONE", "BOOKINGS", "WRITTEN", "AS WALL CLOCK", "AS INSTANT", "CHOSEN", "WHICH IS"}, times)
+	return cli.Table(w, []string{"TENANT", "SOURCE", "ZONE", "BOOKINGS", "WRITTEN", "AS WALL CLOCK", "AS INSTANT", "CHOSEN", "WHICH IS"}, times)
 }

@@ -16,9 +16,10 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"lad.internal/followup/emulators/postgres"
 	"lad.internal/followup/functions/execute"
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/postgres"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -120,7 +121,7 @@ func TestADoctorFindsNothingWhereAllIsWell(t *testing.T) {
 	}
 	shared := d.with(map[string]string{"TENANT_REGISTRY": "", "TENANT_SCHEMA": tenantdbtest.SharedSchema})
 	shared.run("doctor").want(0, "1 schema of tenants", "9 ok")
-	d.run("doctor", "--timeout", "0s").want(exitUsage, "--timeout")
+	d.run("doctor", "--timeout", "0s").want(cli.ExitUsage, "--timeout")
 }
 
 // Each row breaks one thing. The others are examined all the same, in the order
@@ -308,7 +309,7 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 			if !strings.Contains(got.Detail, c.want) || (got.Do == "") != (got.Status == passed) {
 				t.Errorf("%s: %+v", c.check, got)
 			}
-			if code := map[bool]int{true: exitFailed}[strings.Contains(statuses, "fail")]; s.code != code {
+			if code := map[bool]int{true: cli.ExitFailed}[strings.Contains(statuses, "fail")]; s.code != code {
 				t.Errorf("exit code %d, want %d", s.code, code)
 			}
 			if strings.Contains(s.out.String(), "hunter2") {
@@ -349,8 +350,8 @@ func TestDoctorOfAllTenants(t *testing.T) {
 		}
 	}
 	d.LAD(t, functiontest.TenantB, "DROP VIEW followup_agents")
-	d.run("doctor", "--all").want(exitFailed, "fail  agents", "run `followup migrate up`", tenantB()+"  ?")
-	d.with(map[string]string{"DATABASE_URL": ""}).run("doctor", "--all").want(exitFailed, "skip  agents", "skip  times", "skip  types")
+	d.run("doctor", "--all").want(cli.ExitFailed, "fail  agents", "run `followup migrate up`", tenantB()+"  ?")
+	d.with(map[string]string{"DATABASE_URL": ""}).run("doctor", "--all").want(cli.ExitFailed, "skip  agents", "skip  times", "skip  types")
 }
 
 // Nobody listens to what is sent there.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+
+	"lad.internal/followup/internal/cli"
 )
 
 // driftFlags say whose drift is looked for.
@@ -47,7 +49,7 @@ takes the permissions cloudtasks.tasks.list and cloudtasks.tasks.fullView
 (roles/cloudtasks.viewer), which the functions' own accounts do not need.`,
 		Example: `  followup drift --all
   followup drift --tenant a11c… --json`,
-		Args: exactArgs(0),
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.tenants.flags(cmd)
@@ -77,7 +79,7 @@ func (f *driftFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if n := found.stuck(); n > 0 {
-		return fmt.Errorf("there is drift that does not heal by itself: %d of %s", n, plural(len(found.Drift), "difference"))
+		return fmt.Errorf("there is drift that does not heal by itself: %d of %s", n, cli.Plural(len(found.Drift), "difference"))
 	}
 	return nil
 }
@@ -91,7 +93,7 @@ func (f *driftFlags) print(w io.Writer, found *comparison) error {
 		rows = append(rows, []string{t.TenantID.String(), strconv.Itoa(t.Waiting), strconv.Itoa(t.Tasks),
 			strconv.Itoa(t.Missing), strconv.Itoa(t.Stale), strconv.Itoa(t.Orphaned)})
 	}
-	err := printTable(w, []string{"TENANT", "BOOKINGS WAITING", "TASKS", "MISSING", "STALE", "ORPHANED"}, rows)
+	err := cli.Table(w, []string{"TENANT", "BOOKINGS WAITING", "TASKS", "MISSING", "STALE", "ORPHANED"}, rows)
 	if err != nil || len(found.Drift) == 0 {
 		return err
 	}
@@ -108,7 +110,7 @@ func (f *driftFlags) print(w io.Writer, found *comparison) error {
 		rows = append(rows, []string{d.Kind, tenant, booking, moment(d.DueAt.Time), d.Detail, heals})
 	}
 	fmt.Fprintln(w)
-	err = printTable(w, []string{"DRIFT", "TENANT", "BOOKING", "DUE", "WHAT", "HEALS BY ITSELF"}, rows)
+	err = cli.Table(w, []string{"DRIFT", "TENANT", "BOOKING", "DUE", "WHAT", "HEALS BY ITSELF"}, rows)
 	if more := len(found.Drift) - len(rows); more > 0 {
 		_, more := fmt.Fprintf(w, "… and %d more\n", more)
 		err = errors.Join(err, more)

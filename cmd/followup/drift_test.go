@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
@@ -131,16 +132,16 @@ func TestEveryKindOfDriftIsFoundAndWhetherItHeals(t *testing.T) {
 		"stale " + id(overtaken) + " when it fires", "orphaned " + id(done) + " when it fires", "orphaned " + id(stuck),
 		"orphaned " + id(ahead) + " when it fires", "orphaned " + id(gone) + " when it fires", "foreign " + uuid.Nil.String()}
 	slices.Sort(want)
-	s := d.run("drift", "--all", "--json").want(exitFailed, "drift that does not heal by itself: 3 of 13 differences")
+	s := d.run("drift", "--all", "--json").want(cli.ExitFailed, "drift that does not heal by itself: 3 of 13 differences")
 	if got := s.differences(); !slices.Equal(got, want) {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 
-	d.run("drift", "--all").want(exitFailed, tenantA()+"  9                 6      7        1      3", tenantB()+"  0                 1      0        0      1",
+	d.run("drift", "--all").want(cli.ExitFailed, tenantA()+"  9                 6      7        1      3", tenantB()+"  0                 1      0        0      1",
 		"there is no task of that name", "the sweep should have seen to it at", "does it run?", "its task is on another queue", "the row names no task",
 		"it is of revision 1, the booking is at 2", "the booking is executed", "the queue does not send it", "the booking waits for another task",
 		"there is no such booking", "foreign")
-	d.run("drift", "--all", "--limit", "2").want(exitFailed, "… and 11 more")
+	d.run("drift", "--all", "--limit", "2").want(cli.ExitFailed, "… and 11 more")
 	// Of another tenant's trouble, and of nobody's, one tenant's drift says nothing.
 	s = d.run("drift", "--tenant", tenantB(), "--json").want(0)
 	if got := s.differences(); !slices.Equal(got, []string{"orphaned " + id(gone) + " when it fires"}) {
@@ -214,9 +215,9 @@ func (denying) GetQueue(context.Context, *cloudtaskspb.GetQueueRequest) (*cloudt
 func TestDriftThatCannotBeLookedForIsAnError(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.through(denying{}).run("drift", "--all").want(exitFailed, tasks.ErrDenied.Error(), denial)
-	d.with(map[string]string{"FOLLOWUP_QUEUE_NAME": "other"}).run("drift", "--all").want(exitFailed, tasks.ErrNoQueue.Error())
+	d.through(denying{}).run("drift", "--all").want(cli.ExitFailed, tasks.ErrDenied.Error(), denial)
+	d.with(map[string]string{"FOLLOWUP_QUEUE_NAME": "other"}).run("drift", "--all").want(cli.ExitFailed, tasks.ErrNoQueue.Error())
 	d.LAD(t, functiontest.TenantB, "DROP VIEW followup_bookings")
-	d.run("drift", "--tenant", tenantB()).want(exitFailed, "run `followup migrate up`")
+	d.run("drift", "--tenant", tenantB()).want(cli.ExitFailed, "run `followup migrate up`")
 	d.run("drift", "--tenant", tenantA()).want(0)
 }

@@ -13,12 +13,14 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/config"
 	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/internal/reconcile"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 	"lad.internal/followup/pkg/voiceagent"
 )
 
@@ -27,6 +29,7 @@ import (
 type environment struct {
 	config.Shared
 	config.Parts
+	DB         operatordb.DB
 	reconciler *reconcile.Reconciler
 	log        *slog.Logger
 }
@@ -51,7 +54,7 @@ func openLogging(cmd *cobra.Command, logTo io.Writer) (e *environment, closeAll 
 	if err != nil {
 		return nil, nil, err
 	}
-	e = &environment{Shared: read.Shared, Parts: parts}
+	e = &environment{Shared: read.Shared, Parts: parts, DB: operatordb.DB{DB: parts.DB}}
 	e.log = e.logger(logTo).With("operator", operator(cmd.Context()))
 	e.reconciler, err = reconcile.New(read.Shared.Rules, parts.DB, parts.Queue, e.log)
 	if err != nil {
@@ -82,7 +85,7 @@ func openDatabase(cmd *cobra.Command) (e *environment, closeAll func() error, er
 	}
 	e = &environment{
 		Shared: config.Shared{Rules: read.Rules, Database: read.Database, Log: read.Log},
-		Parts:  config.Parts{DB: db},
+		DB:     operatordb.DB{DB: db},
 	}
 	e.log = e.logger(cmd.ErrOrStderr())
 	return e, db.Close, nil
@@ -111,7 +114,7 @@ func requestsPerCall(ctx context.Context) (n int, known bool) {
 // and not each step.
 func (e *environment) logger(w io.Writer) *slog.Logger {
 	log := e.Logger(w)
-	if b, ok := w.(*bar); isTerminal(w) || ok && b.show {
+	if b, ok := w.(*bar); cli.IsTerminal(w) || ok && b.show {
 		return slog.New(atLeast{Handler: log.Handler(), level: logging.LevelNotice})
 	}
 	return log
@@ -179,11 +182,11 @@ func tenantFlag(cmd *cobra.Command, into *string) {
 
 func parseTenant(s string) (uuid.UUID, error) {
 	if s == "" {
-		return uuid.Nil, usageError{errors.New("say whose bookings: --tenant ID")}
+		return uuid.Nil, cli.Usage("say whose bookings: --tenant ID")
 	}
 	id, err := followup.ParseID(s)
 	if err != nil {
-		return uuid.Nil, usageError{fmt.Errorf("--tenant: %w", err)}
+		return uuid.Nil, cli.Usage("--tenant: %w", err)
 	}
 	return id, nil
 }
@@ -195,7 +198,7 @@ func parseRef(tenant, booking string) (followup.Ref, error) {
 	}
 	b, err := followup.ParseID(booking)
 	if err != nil {
-		return followup.Ref{}, usageError{fmt.Errorf("booking: %w", err)}
+		return followup.Ref{}, cli.Usage("booking: %w", err)
 	}
 	return followup.Ref{TenantID: t, BookingID: b}, nil
 }

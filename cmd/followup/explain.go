@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -33,7 +34,7 @@ could dial when it fires. Nothing is changed.
 		Example: `  followup explain --tenant $TENANT $BOOKING
   followup explain --tenant $TENANT $BOOKING --at 2026-01-31T09:00:00Z
   followup explain --tenant $TENANT $BOOKING --at 24h`,
-		Args:              exactArgs(1),
+		Args:              cli.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := parseRef(tenant, args[0])
@@ -155,7 +156,7 @@ func objection(r followup.Rules, lead followup.Lead) string {
 	case lead.Twin:
 		return "another booking calls it for the same minute"
 	case r.MaxCalls.N > 0 && lead.Calls >= r.MaxCalls.N:
-		return fmt.Sprintf("it has had %s in %s (FOLLOWUP_MAX_CALLS_PER_LEAD)", plural(lead.Calls, "call"), span(r.MaxCalls.Per))
+		return fmt.Sprintf("it has had %s in %s (FOLLOWUP_MAX_CALLS_PER_LEAD)", cli.Plural(lead.Calls, "call"), span(r.MaxCalls.Per))
 	case lead.Number == "":
 		return lead.NumberProblem
 	default:
@@ -228,11 +229,11 @@ func sentence(d followup.Decision) string {
 }
 
 func (f foresight) print(w io.Writer) error {
-	fmt.Fprintf(w, "Booking %s at %s, %s: %s.\nTime: %s\n", f.BookingID, moment(f.At.Time), f.Call, f.Advice, printable(f.Time))
+	fmt.Fprintf(w, "Booking %s at %s, %s: %s.\nTime: %s\n", f.BookingID, moment(f.At.Time), f.Call, f.Advice, cli.Printable(f.Time))
 	if f.Objection == nil {
 		fmt.Fprintln(w, "Lead: may be called")
 	} else {
-		fmt.Fprintf(w, "Lead: is not called: %s\n", printable(*f.Objection))
+		fmt.Fprintf(w, "Lead: is not called: %s\n", cli.Printable(*f.Objection))
 	}
 	if agent := f.Agent.cells(); f.Agent.ID == nil {
 		fmt.Fprintf(w, "Agent: none: %s\n", agent[2])
@@ -262,7 +263,7 @@ func (r reasons) print(w io.Writer) error {
 		}
 		rows[i] = []string{"  " + a.Rule, answer, a.Question}
 	}
-	err := printTable(w, nil, rows)
+	err := cli.Table(w, nil, rows)
 	fmt.Fprintf(w, "  → %s: %s.\n", r.Rule, r.Sentence)
 	return err
 }

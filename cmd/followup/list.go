@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -28,7 +29,7 @@ FOLLOWUP_ACTIVE_SINCE, are not listed.
   followup list --tenant $TENANT --reason outcome_unknown --claimed-after -24h
   followup list --tenant $TENANT --status pending,scheduled --due-before 1h
   followup list --tenant $TENANT --status failed --limit 0 --json | jq -r '.[].id'`,
-		Args:              exactArgs(0),
+		Args:              cli.ExactArgs(0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			id, err := parseTenant(tenant)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 )
@@ -110,7 +111,7 @@ func TestWordsThatNameNothingAreRefusedBeforeAnythingIsOpened(t *testing.T) {
 		{"sweep --tenant x", "--tenant: "},
 		{"sweep now", "accepts 0 arg"},
 	} {
-		d.run(strings.Fields(c.words)...).want(exitUsage, c.want, "--help")
+		d.run(strings.Fields(c.words)...).want(cli.ExitUsage, c.want, "--help")
 	}
 }
 
@@ -122,7 +123,7 @@ func TestACommandThatReadsNeedsNoSettingsOfTheQueue(t *testing.T) {
 	poor.run("list", "--tenant", tenantA()).want(0, id(b))
 	poor.run("show", "--tenant", tenantA(), id(b)).want(0)
 	poor.run("explain", "--tenant", tenantA(), id(b)).want(0)
-	poor.run("cancel", "--tenant", tenantA(), id(b), "--yes").want(exitFailed, "GCP_PROJECT_ID is missing: set it to")
+	poor.run("cancel", "--tenant", tenantA(), id(b), "--yes").want(cli.ExitFailed, "GCP_PROJECT_ID is missing: set it to")
 }
 
 func TestShowTellsEverythingAndWhatCanBeDone(t *testing.T) {
@@ -183,14 +184,14 @@ func TestAnotherTenantsBookingIsNoBooking(t *testing.T) {
 	for _, words := range []string{"show", "explain", "retry --yes", "cancel --yes", "resolve --called --yes", "resolve --not-called --yes"} {
 		var said []string
 		for _, c := range [][2]string{{tenantB(), id(b)}, {uuid.NewString(), id(b)}, {tenantA(), uuid.NewString()}} {
-			s := d.run(append(strings.Fields(words), "--tenant", c[0], c[1])...).want(exitFailed, "no such booking for this tenant: "+c[1])
+			s := d.run(append(strings.Fields(words), "--tenant", c[0], c[1])...).want(cli.ExitFailed, "no such booking for this tenant: "+c[1])
 			said = append(said, strings.ReplaceAll(s.out.String()+s.err.String(), c[1], "ID"))
 		}
 		if slices.Sort(said); len(slices.Compact(said)) != 1 {
 			t.Errorf("%s tells them apart: %q", words, said)
 		}
 	}
-	d.run("retry", "--tenant", tenantB(), "--reason", "rejected", "--yes").want(exitFailed, "no follow-up call of this tenant matches")
+	d.run("retry", "--tenant", tenantB(), "--reason", "rejected", "--yes").want(cli.ExitFailed, "no follow-up call of this tenant matches")
 	if d.Checksum() != before {
 		t.Error("something was changed")
 	}

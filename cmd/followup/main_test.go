@@ -2,37 +2,26 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"flag"
 	"io"
-	"os"
-	"os/signal"
+	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )
 
-// commandEnv makes this test binary the command itself.
-const commandEnv = "FOLLOWUP_TEST_IS_COMMAND"
-
 func TestMain(m *testing.M) {
 	stacktest.ServeFunction()
-	if os.Getenv(commandEnv) != "" {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-		stop()
-		os.Exit(code)
-	}
 	// The tests of processes wait more than they compute. A -parallel on the
 	// command line wins.
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	postgrestest.Settings = nil // doctor wants them as in production
-	postgrestest.Main(m)
+	postgrestest.Main(m, stacktest.LeakOptions()...)
 }
 
 // newDatabase gives the test an empty database, and its superuser's login.
@@ -59,14 +48,11 @@ func TestWordsThatMakeNoSenseAreRefusedWithTheirOwnExitCode(t *testing.T) {
 		{nil, 0, "Usage:"},
 		{[]string{"--help"}, 0, "Usage:"},
 		{[]string{"migrate"}, 0, "Usage:"},
-		{[]string{"nonsense"}, exitUsage, `unknown command "nonsense"`},
-		{[]string{"--nonsense"}, exitUsage, "unknown flag: --nonsense"},
-		{[]string{"migrate", "sideways"}, exitUsage, `unknown command "sideways" for "followup migrate"`},
-		{[]string{"migrate", "up", "lad_dev"}, exitUsage, "accepts 0 arg(s)"},
-		{[]string{"dev", "now"}, exitUsage, "accepts 0 arg(s)"},
-		{[]string{"dev", "--sweep-every", "often"}, exitUsage, "--sweep-every"},
-		{[]string{"demo", "now"}, exitUsage, "accepts 0 arg(s)"},
-		{[]string{"dev", "--log-file", "/no/such/folder/log"}, exitFailed, "open the log file"},
+		{[]string{"nonsense"}, cli.ExitUsage, `unknown command "nonsense"`},
+		{[]string{"--nonsense"}, cli.ExitUsage, "unknown flag: --nonsense"},
+		{[]string{"migrate", "sideways"}, cli.ExitUsage, `unknown command "sideways" for "followup migrate"`},
+		{[]string{"migrate", "up", "lad_dev"}, cli.ExitUsage, "accepts 0 arg(s)"},
+		{[]string{"sweep", "--log-file", "/no/such/folder/log"}, cli.ExitFailed, "open the log file"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			t.Parallel()
@@ -81,5 +67,24 @@ func TestWordsThatMakeNoSenseAreRefusedWithTheirOwnExitCode(t *testing.T) {
 				t.Errorf("exit code %d with %q, want %d with %q", code, said, c.code, c.want)
 			}
 		})
+	}
+}
+
+// It runs beside production's database, so it links nothing that plays a part of it,
+// nor the driver's and the servers' fakes that those are made of.
+func TestTheCommandLinksNoStandIns(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "lad.internal/followup/cmd/followup").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := string(out)
+	if !strings.Contains(linked, "lad.internal/followup/pkg/tenantdb\n") {
+		t.Fatalf("it links only %s", linked)
+	}
+	for _, standIn := range []string{"lad.internal/followup/emulators/", "lad.internal/followup/internal/localstack/", "lad.internal/followup/internal/ladschema", "embedded-postgres", "pstest"} {
+		if strings.Contains(linked, standIn) {
+			t.Errorf("it links %s", standIn)
+		}
 	}
 }

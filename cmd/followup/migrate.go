@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/migrations"
 	"lad.internal/followup/pkg/tenantdb"
 )
@@ -39,14 +40,14 @@ The login must be that of the owner of LAD's tables. It is taken from
 --database-url or else from DATABASE_URL. Every statement is safe to run twice,
 indexes are built concurrently, and no lock that LAD's traffic would have to
 wait for is held or waited for longer than half a second at a time.`,
-		Args: subcommand,
-		RunE: showHelp,
+		Args: cli.Subcommand,
+		RunE: cli.ShowHelp,
 	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&f.databaseURL, "database-url", "", "the owner's login (default: $DATABASE_URL)")
 	flags.StringVar(&f.schema, "schema", "", "the schema to work on")
 	flags.BoolVar(&f.all, "all", false, "work on every schema that has a table lead_bookings")
-	up := &cobra.Command{Use: "up", Short: "Bring schemas up to date", Args: exactArgs(0),
+	up := &cobra.Command{Use: "up", Short: "Bring schemas up to date", Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.connected(cmd, func(ctx context.Context, conn *pgx.Conn, schemas []string) error {
 				err := each(cmd, schemas, func(schema string) error {
@@ -57,7 +58,7 @@ wait for is held or waited for longer than half a second at a time.`,
 		}}
 	up.Flags().StringArrayVar(&f.access.Logins, "grant-to", nil, "let this `login` work with the schemas (may be repeated)")
 	up.Flags().StringVar(&f.access.Registry, "registry", "", "let these logins read the table of tenants, as `schema.table` (TENANT_REGISTRY)")
-	down := &cobra.Command{Use: "down", Short: "Take away what up has added, and what was stored in it", Args: exactArgs(0),
+	down := &cobra.Command{Use: "down", Short: "Take away what up has added, and what was stored in it", Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.confirmDown(cmd); err != nil {
 				return err
@@ -69,7 +70,7 @@ wait for is held or waited for longer than half a second at a time.`,
 			})
 		}}
 	down.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
-	status := &cobra.Command{Use: "status", Short: "Say how far schemas are", Args: exactArgs(0), RunE: f.status}
+	status := &cobra.Command{Use: "status", Short: "Say how far schemas are", Args: cli.ExactArgs(0), RunE: f.status}
 	cmd.AddCommand(up, down, status)
 	return cmd
 }
@@ -135,14 +136,14 @@ func (f *migrateFlags) status(cmd *cobra.Command, _ []string) error {
 
 func (f *migrateFlags) connected(cmd *cobra.Command, work func(context.Context, *pgx.Conn, []string) error) error {
 	if (f.schema == "") == !f.all {
-		return usageError{errors.New("say which schema: --schema NAME, or --all")}
+		return cli.Usage("say which schema: --schema NAME, or --all")
 	}
 	databaseURL := f.databaseURL
 	if databaseURL == "" {
 		databaseURL = os.Getenv("DATABASE_URL")
 	}
 	if databaseURL == "" {
-		return usageError{errors.New("no database: give --database-url, or set DATABASE_URL, to the login of the owner of LAD's tables")}
+		return cli.Usage("no database: give --database-url, or set DATABASE_URL, to the login of the owner of LAD's tables")
 	}
 	ctx := cmd.Context()
 	conn, err := pgx.Connect(ctx, databaseURL)
@@ -170,8 +171,8 @@ func (f *migrateFlags) confirmDown(cmd *cobra.Command) error {
 	if f.yes {
 		return nil
 	}
-	if !isTerminal(cmd.InOrStdin()) {
-		return usageError{errors.New("migrate down deletes the state of all follow-ups: say --yes")}
+	if !cli.IsTerminal(cmd.InOrStdin()) {
+		return cli.Usage("migrate down deletes the state of all follow-ups: say --yes")
 	}
 	return ask(cmd, "This deletes the state of all follow-ups: which calls were made, and which are planned.")
 }

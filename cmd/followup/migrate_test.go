@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/ladschema"
 )
 
@@ -72,7 +73,7 @@ func TestMigrateGoesUpAndDownAndSaysHowFarItIs(t *testing.T) {
 	migrate(0, `(?s)lad_dev is up to date.*tenant_b is up to date`, "up", "--all") // one of them a second time
 	migrate(0, present("tenant_b"), "status", "--all")
 
-	migrate(exitUsage, `^$`, "down", "--schema", "lad_dev")
+	migrate(cli.ExitUsage, `^$`, "down", "--schema", "lad_dev")
 	if !hasColumn(t, database, "lad_dev") {
 		t.Error("down without --yes has changed the schema")
 	}
@@ -90,7 +91,7 @@ func TestASchemaThatFailsDoesNotKeepTheOthersFromTheirs(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errOut := runCommand(t, "migrate", "up", "--all", "--database-url", database)
-	if code != exitFailed || !strings.Contains(errOut, "schema a_broken") || !strings.Contains(errOut, "lead_notes") {
+	if code != cli.ExitFailed || !strings.Contains(errOut, "schema a_broken") || !strings.Contains(errOut, "lead_notes") {
 		t.Errorf("exit code %d with %q", code, errOut)
 	}
 	if !strings.HasPrefix(out, "b_good is up to date") || !hasColumn(t, database, "b_good") {
@@ -129,7 +130,7 @@ func TestUpLetsTheFunctionsLoginsWork(t *testing.T) {
 	if err != nil || !may {
 		t.Errorf("the login may work: %v, %v", may, err)
 	}
-	if code, out, errOut := runCommand(t, append(args, "--grant-to=nobody")...); code != exitFailed || !strings.Contains(errOut, "let nobody work: there is no such login") || !strings.Contains(out, "lad_dev is up to date") {
+	if code, out, errOut := runCommand(t, append(args, "--grant-to=nobody")...); code != cli.ExitFailed || !strings.Contains(errOut, "let nobody work: there is no such login") || !strings.Contains(out, "lad_dev is up to date") {
 		t.Errorf("exit code %d with %q and %q", code, out, errOut)
 	}
 }
@@ -148,15 +149,15 @@ func TestMigrateSaysWhatItCannotWorkWith(t *testing.T) {
 		code int
 		want string
 	}{
-		{"neither a schema nor all", []string{"up", "--database-url", database}, exitUsage, "say which schema"},
-		{"a schema and all", []string{"up", "--schema", "s", "--all", "--database-url", database}, exitUsage, "say which schema"},
-		{"no database", []string{"up", "--all"}, exitUsage, "set DATABASE_URL"},
-		{"a database that is none", []string{"status", "--all", "--database-url", "postgres://%zz"}, exitFailed, "connect to the database"},
-		{"a database that is not there", []string{"status", "--all", "--database-url", absent.String()}, exitFailed, "cannot connect to the database no_such_database as "},
-		{"an unknown schema up", []string{"up", "--schema", "no_such", "--database-url", database}, exitFailed, "schema no_such: no table"},
-		{"an unknown schema down", []string{"down", "--yes", "--schema", "no_such", "--database-url", database}, exitFailed, "schema no_such: no table"},
-		{"the status of an unknown schema", []string{"status", "--schema", "no_such", "--database-url", database}, exitFailed, "no_such"},
-		{"no schema of LAD's", []string{"up", "--all", "--database-url", database}, exitFailed, "no schema of this database has a table lead_bookings"},
+		{"neither a schema nor all", []string{"up", "--database-url", database}, cli.ExitUsage, "say which schema"},
+		{"a schema and all", []string{"up", "--schema", "s", "--all", "--database-url", database}, cli.ExitUsage, "say which schema"},
+		{"no database", []string{"up", "--all"}, cli.ExitUsage, "set DATABASE_URL"},
+		{"a database that is none", []string{"status", "--all", "--database-url", "postgres://%zz"}, cli.ExitFailed, "connect to the database"},
+		{"a database that is not there", []string{"status", "--all", "--database-url", absent.String()}, cli.ExitFailed, "cannot connect to the database no_such_database as "},
+		{"an unknown schema up", []string{"up", "--schema", "no_such", "--database-url", database}, cli.ExitFailed, "schema no_such: no table"},
+		{"an unknown schema down", []string{"down", "--yes", "--schema", "no_such", "--database-url", database}, cli.ExitFailed, "schema no_such: no table"},
+		{"the status of an unknown schema", []string{"status", "--schema", "no_such", "--database-url", database}, cli.ExitFailed, "no_such"},
+		{"no schema of LAD's", []string{"up", "--all", "--database-url", database}, cli.ExitFailed, "no schema of this database has a table lead_bookings"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, out, errOut := runCommand(t, append([]string{"migrate"}, c.args...)...)
@@ -186,7 +187,7 @@ func TestOnlyTheWordYesIsYes(t *testing.T) {
 			t.Errorf("%q after %q gives %v", answer, asked.String(), err)
 		}
 	}
-	if isTerminal(io.MultiReader()) {
+	if cli.IsTerminal(io.MultiReader()) {
 		t.Error("a reader is taken for a terminal")
 	}
 }

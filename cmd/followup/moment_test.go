@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
 )
 
@@ -48,7 +49,7 @@ func TestOutputOfOddTimes(t *testing.T) {
 			// A booking without a time is not live, and there is nothing to cancel.
 			code, result, state := 0, "done", "cancelled/by_operator"
 			if c.due == "" {
-				code, result, state = exitFailed, "refused", "pending"
+				code, result, state = cli.ExitFailed, "refused", "pending"
 			}
 			var views []map[string]any
 			d.run("cancel", "--yes", "--json", "--tenant", tenantA(), id(b), id(other)).want(code, c.due).json(&views)

@@ -2,15 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -29,34 +26,7 @@ func (o *output) print(w io.Writer, value any, header []string, rows [][]string)
 		e.SetEscapeHTML(false)
 		return e.Encode(value)
 	}
-	return printTable(w, header, rows)
-}
-
-// printTable aligns the rows' cells; without a header there is none.
-func printTable(w io.Writer, header []string, rows [][]string) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if header != nil {
-		rows = append([][]string{header}, rows...)
-	}
-	for _, row := range rows {
-		cells := make([]string, len(row))
-		for i, cell := range row {
-			cells[i] = printable(cell)
-		}
-		fmt.Fprintln(table, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
-	}
-	return table.Flush()
-}
-
-// printable keeps what LAD or the voice agent has written from steering the
-// terminal or breaking the table.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
+	return cli.Table(w, header, rows)
 }
 
 // moment is a time for people, to the second: "-" for none.

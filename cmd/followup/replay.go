@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/timeline"
 	"lad.internal/followup/pkg/followup"
 )
@@ -51,7 +52,7 @@ the login. It exits with 1 if a call is left that a person has to look for.
 ` + helpOnTimes,
 		Example: `  followup replay-log --all --since 2026-01-31T09:00:00Z
   followup replay-log --tenant a11c… --since -2h --log functions.log --yes`,
-		Args: exactArgs(0),
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
 	}
 	r.tenants.flags(cmd)
@@ -68,9 +69,9 @@ func (r *replayer) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	if r.since.IsZero() {
-		return usageError{errors.New("say to which moment the database was restored: --since TIME")}
+		return cli.Usage("say to which moment the database was restored: --since TIME")
 	}
-	log, closeLog, err := openLog(cmd, r.logFile, false)
+	log, closeLog, err := cli.OpenLog(cmd, r.logFile, false)
 	if err != nil {
 		return err
 	}
@@ -96,13 +97,13 @@ func (r *replayer) run(cmd *cobra.Command) (err error) {
 	for _, ref := range missing {
 		fmt.Fprintf(cmd.ErrOrStderr(), "followup: booking %s was called and is not in the database: should LAD bring it back, run this again first\n", ref)
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "followup: the log tells of calls for %s; of %d the rows do not\n", plural(len(calls), "booking"), w.willing())
+	fmt.Fprintf(cmd.ErrOrStderr(), "followup: the log tells of calls for %s; of %d the rows do not\n", cli.Plural(len(calls), "booking"), w.willing())
 	if w.willing() > 0 || r.out.json {
 		err = r.carryOut(cmd, &w)
 	}
 	if len(incomplete) > 0 {
 		err = errors.Join(err, fmt.Errorf("%s about a call without claimed_at, planned_for or task_revision, of booking %s for one: look for what came of it by hand",
-			plural(len(incomplete), "line"), incomplete[0].Ref))
+			cli.Plural(len(incomplete), "line"), incomplete[0].Ref))
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 )
@@ -45,7 +46,7 @@ func TestReplayLog(t *testing.T) {
 		return d.run(append([]string{"replay-log", "--log", file, "--since", "-10m"}, more...)...)
 	}
 
-	replay("--all").want(exitUsage, "the log tells of calls for 5 bookings; of 3 the rows do not",
+	replay("--all").want(cli.ExitUsage, "the log tells of calls for 5 bookings; of 3 the rows do not",
 		"booking "+gone.String()+" was called and is not in the database", "executed", "failed/outcome_unknown", "nothing was changed: say --yes to replay 3 bookings")
 	replay("--all", "--dry-run").want(0, "would")
 	if d.Checksum() != before || len(d.queue.List()) != 0 {
@@ -87,13 +88,13 @@ func TestReplayLog_refusals(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"--log", old, "--since", "-1h", "--all", "--yes"}, exitFailed, "1 line about a call without claimed_at, planned_for or task_revision, of booking " + b.String()},
+		{[]string{"--log", old, "--since", "-1h", "--all", "--yes"}, cli.ExitFailed, "1 line about a call without claimed_at, planned_for or task_revision, of booking " + b.String()},
 		{[]string{"--log", old, "--since", "1h", "--all", "--yes"}, 0, "of 0 the rows do not"}, // it begins later
-		{[]string{"--log", old + ".gone", "--since", "-1h", "--all"}, exitFailed, "open the log"},
-		{[]string{"--log", old, "--all"}, exitUsage, "--since"},
-		{[]string{"--log", old, "--since", "yesterday", "--all"}, exitUsage, "want a time"},
-		{[]string{"--log", old, "--since", "-1h"}, exitUsage, "--tenant ID, or --all"},
-		{[]string{"--log", old, "--since", "-1h", "--all", "x"}, exitUsage, "accepts 0 arg"},
+		{[]string{"--log", old + ".gone", "--since", "-1h", "--all"}, cli.ExitFailed, "open the log"},
+		{[]string{"--log", old, "--all"}, cli.ExitUsage, "--since"},
+		{[]string{"--log", old, "--since", "yesterday", "--all"}, cli.ExitUsage, "want a time"},
+		{[]string{"--log", old, "--since", "-1h"}, cli.ExitUsage, "--tenant ID, or --all"},
+		{[]string{"--log", old, "--since", "-1h", "--all", "x"}, cli.ExitUsage, "accepts 0 arg"},
 	} {
 		d.run(append([]string{"replay-log"}, c.args...)...).want(c.code, c.want)
 	}

@@ -15,9 +15,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/timeline"
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 // reportFlags say whose report is wanted, and how it is measured.
@@ -55,7 +56,7 @@ left out of it: they are meant to wait.`,
 		Example: `  followup report --tenant a11c…
   followup report --all --since 168h --json
   followup report --all --log-file functions.log`,
-		Args: exactArgs(0),
+		Args: cli.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.tenants.flags(cmd)
@@ -84,7 +85,7 @@ type tenantReport struct {
 	Enqueue  *lagged        `json:"insertToEnqueueSeconds"`
 	Outcomes []outcomeCount `json:"outcomes"`
 	// Misspelt are types of bookings to come that look like a follow-up's and are none.
-	Misspelt []tenantdb.Lookalike `json:"misspeltTypes,omitempty"`
+	Misspelt []operatordb.Lookalike `json:"misspeltTypes,omitempty"`
 }
 
 type outcomeCount struct {
@@ -104,7 +105,7 @@ type lagged struct {
 
 func (f *reportFlags) run(cmd *cobra.Command) error {
 	if f.since <= 0 || f.within <= 0 {
-		return usageError{errors.New("--since and --within: both must be above 0")}
+		return cli.Usage("--since and --within: both must be above 0")
 	}
 	if err := f.tenants.check(); err != nil {
 		return err
@@ -166,7 +167,7 @@ func (f *reportFlags) report(ctx context.Context, env *environment, tenant uuid.
 	return r, err
 }
 
-func laggedBy(n int, p tenantdb.Percentiles) *lagged {
+func laggedBy(n int, p operatordb.Percentiles) *lagged {
 	return &lagged{Count: n, P50: p.P50.Seconds(), P95: p.P95.Seconds(), P99: p.P99.Seconds(), Max: p.Max.Seconds()}
 }
 
@@ -220,7 +221,7 @@ func (f *reportFlags) enqueueLag(ctx context.Context, env *environment, tenant u
 		return nil, nil
 	}
 	slices.Sort(lags)
-	return laggedBy(len(lags), tenantdb.Percentiles{P50: percentile(lags, 50), P95: percentile(lags, 95), P99: percentile(lags, 99), Max: percentile(lags, 100)}), nil
+	return laggedBy(len(lags), operatordb.Percentiles{P50: percentile(lags, 50), P95: percentile(lags, 95), P99: percentile(lags, 99), Max: percentile(lags, 100)}), nil
 }
 
 // percentile is the percentile of sorted values as PostgreSQL's percentile_disc takes
@@ -259,7 +260,7 @@ func (f *reportFlags) print(w io.Writer, reports []tenantReport) error {
 	_, err := fmt.Fprintf(w, "\nfollow-ups due in the last %s; on time: dialled within %s\n", span(f.since), span(f.within))
 	for _, r := range reports {
 		for _, m := range r.Misspelt {
-			_, err = fmt.Fprintf(w, "%s: %s to come of type %q, which is no follow-up's: not called\n", r.TenantID, plural(m.Count, "booking"), m.Type)
+			_, err = fmt.Fprintf(w, "%s: %s to come of type %q, which is no follow-up's: not called\n", r.TenantID, cli.Plural(m.Count, "booking"), m.Type)
 		}
 	}
 	if err == nil && f.logFile == "" {
@@ -307,7 +308,7 @@ func (f *tenantsFlags) flags(cmd *cobra.Command) {
 
 func (f *tenantsFlags) check() (err error) {
 	if (f.tenant == "") == !f.all {
-		return usageError{errors.New("say whose bookings: --tenant ID, or --all")}
+		return cli.Usage("say whose bookings: --tenant ID, or --all")
 	}
 	if f.tenant != "" {
 		f.id, err = parseTenant(f.tenant)
@@ -315,7 +316,7 @@ func (f *tenantsFlags) check() (err error) {
 	return err
 }
 
-func (f *tenantsFlags) list(ctx context.Context, db *tenantdb.DB) ([]uuid.UUID, error) {
+func (f *tenantsFlags) list(ctx context.Context, db operatordb.DB) ([]uuid.UUID, error) {
 	if !f.all {
 		return []uuid.UUID{f.id}, nil
 	}

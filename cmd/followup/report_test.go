@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 )
@@ -98,7 +99,7 @@ func TestATenantThatCannotBeReportedOnDoesNotHideTheOthers(t *testing.T) {
 	d := newDesk(t)
 	d.calledAt(ago(time.Hour), time.Second)
 	d.LAD(t, functiontest.TenantB, `DROP VIEW followup_bookings`)
-	d.run("report", "--all").want(exitFailed, tenantA()+"  1    1        100 %", "report on tenant "+tenantB(), "run `followup migrate up`")
+	d.run("report", "--all").want(cli.ExitFailed, tenantA()+"  1    1        100 %", "report on tenant "+tenantB(), "run `followup migrate up`")
 }
 
 func TestAReportNeedsToKnowWhose(t *testing.T) {
@@ -108,7 +109,7 @@ func TestAReportNeedsToKnowWhose(t *testing.T) {
 		"report", "report --all --tenant " + tenantA(), "report --tenant x", "report --all --since 0s", "report --all --within -1s", "report --all x",
 		"drift", "drift --all --tenant " + tenantA(), "drift --tenant x", "drift --all x",
 	} {
-		d.run(strings.Fields(words)...).want(exitUsage)
+		d.run(strings.Fields(words)...).want(cli.ExitUsage)
 	}
 }
 

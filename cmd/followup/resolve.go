@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -41,11 +41,11 @@ if it is too late by now (FOLLOWUP_MAX_LATENESS) it expires.
 				reasons: resolvable, decide: followup.Rules.ResolveNotCalled}
 			switch {
 			case called == notCalled:
-				return usageError{errors.New("say what has happened: --called or --not-called")}
+				return cli.Usage("say what has happened: --called or --not-called")
 			case callID != "" && (!called || len(args) != 1):
-				return usageError{errors.New("--call-id is the name of one call that was made: it goes with --called and one booking")}
+				return cli.Usage("--call-id is the name of one call that was made: it goes with --called and one booking")
 			case len(callID) > maxCallID || strings.ContainsFunc(callID, unicode.IsControl):
-				return usageError{errors.New("--call-id: want at most 200 characters, none of them a control character")}
+				return cli.Usage("--call-id: want at most 200 characters, none of them a control character")
 			case called:
 				how.decide = calledAs(callID)
 			}

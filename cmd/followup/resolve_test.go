@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -28,7 +29,7 @@ func TestResolveSettlesWhatNobodyKnew(t *testing.T) {
 	}
 
 	late := d.failed(followup.OutcomeUnknown, ago(25*time.Hour), ago(25*time.Hour))
-	d.run("resolve", "--tenant", tenantA(), id(late), "--not-called").want(exitUsage, "it becomes failed/expired")
+	d.run("resolve", "--tenant", tenantA(), id(late), "--not-called").want(cli.ExitUsage, "it becomes failed/expired")
 	d.run("resolve", "--tenant", tenantA(), id(late), "--not-called", "--yes").want(0, "failed/expired")
 
 	two := []followup.Booking{d.failed(followup.OutcomeUnknown, ago(2*time.Minute), claimed), d.failed(followup.OutcomeUnknown, ago(3*time.Minute), claimed)}

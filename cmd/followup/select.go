@@ -11,8 +11,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 // The vocabularies, as people type them.
@@ -32,7 +33,7 @@ const (
 
 // selection is what flags say about which of a tenant's follow-ups are meant.
 type selection struct {
-	filter tenantdb.Filter
+	filter operatordb.Filter
 	limit  int
 }
 
@@ -64,11 +65,11 @@ func (s *selection) check() error {
 	}
 	switch {
 	case s.limit < 0:
-		return usageError{errors.New("--limit: want 0 or more")}
+		return cli.Usage("--limit: want 0 or more")
 	case empty(f.DueFrom, f.DueBefore):
-		return usageError{errors.New("--due-after is not before --due-before: nothing can match")}
+		return cli.Usage("--due-after is not before --due-before: nothing can match")
 	case empty(f.ClaimedFrom, f.ClaimedBefore):
-		return usageError{errors.New("--claimed-after is not before --claimed-before: nothing can match")}
+		return cli.Usage("--claimed-after is not before --claimed-before: nothing can match")
 	default:
 		return nil
 	}
@@ -96,7 +97,7 @@ func (s *selection) full(n int) bool { return s.limit > 0 && n >= s.limit }
 
 // each hands over what is selected, whatever the limit, until yield says false.
 func (s *selection) each(ctx context.Context, e *environment, tenant uuid.UUID, yield func(followup.Booking) bool) error {
-	var after tenantdb.Cursor
+	var after operatordb.Cursor
 	for {
 		page, end, err := e.DB.List(ctx, tenant, s.filter, e.Rules, after, listPage)
 		if err != nil {

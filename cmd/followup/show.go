@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -24,7 +25,7 @@ func newShow() *cobra.Command {
 and with which commands it can be changed. The lead's name and number are not
 shown.`,
 		Example:           `  followup show --tenant $TENANT $BOOKING`,
-		Args:              exactArgs(1),
+		Args:              cli.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := parseRef(tenant, args[0])

@@ -12,8 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"lad.internal/followup/functions/execute"
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 )
 
 const (
@@ -45,11 +46,11 @@ own with a made-up number.
 It prints what becomes of the booking, and exits with 0 once it is executed on the
 stub. Otherwise it says why, cancels the booking, and exits with 1.`,
 		Example:           `  followup smoke --tenant $VOICE_AGENT_CANARY_TENANT`,
-		Args:              exactArgs(0),
+		Args:              cli.ExactArgs(0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if timeout <= smokeDue {
-				return usageError{fmt.Errorf("--timeout: the call is due after %v, and takes its time", smokeDue)}
+				return cli.Usage("--timeout: the call is due after %v, and takes its time", smokeDue)
 			}
 			if err := checkCanary(cmd.Context(), tenant); err != nil {
 				return err
@@ -85,7 +86,7 @@ func checkCanary(ctx context.Context, tenant string) error {
 		return errors.New("there is no canary: set VOICE_AGENT_CANARY_TENANT and VOICE_AGENT_CANARY_URL to what the function has")
 	}
 	if canary, err := read.Canary.ID(); err != nil || canary != id {
-		return usageError{errors.New("--tenant is not VOICE_AGENT_CANARY_TENANT: the calls of any other tenant ring somebody")}
+		return cli.Usage("--tenant is not VOICE_AGENT_CANARY_TENANT: the calls of any other tenant ring somebody")
 	}
 	return nil
 }
@@ -110,7 +111,7 @@ func smoke(ctx context.Context, out io.Writer, e *environment, tenant, user, boo
 		return fmt.Errorf("the canary could not be called: %s: give it an agent in LAD, as any tenant has one", choice.Problem)
 	}
 	ref, err := e.DB.BookCanary(ctx, id, assigned, bookingType, e.Rules.LeadTime+smokeDue)
-	if errors.Is(err, tenantdb.ErrNoUser) {
+	if errors.Is(err, operatordb.ErrNoUser) {
 		return fmt.Errorf("%w: give --user the id of a user of this tenant in LAD, or make a lead that is assigned to one", err)
 	}
 	if err != nil {
@@ -135,7 +136,7 @@ func parseUser(s string) (uuid.NullUUID, error) {
 	}
 	id, err := followup.ParseID(s)
 	if err != nil {
-		return uuid.NullUUID{}, usageError{fmt.Errorf("--user: %w", err)}
+		return uuid.NullUUID{}, cli.Usage("--user: %w", err)
 	}
 	return uuid.NullUUID{UUID: id, Valid: true}, nil
 }
@@ -207,7 +208,7 @@ func (c *canary) tell(b followup.Booking, now time.Time) {
 	}
 	if said != c.told {
 		c.told = said
-		fmt.Fprintf(c.out, "%s  %s\n", now.UTC().Format(time.TimeOnly), printable(said))
+		fmt.Fprintf(c.out, "%s  %s\n", now.UTC().Format(time.TimeOnly), cli.Printable(said))
 	}
 }
 

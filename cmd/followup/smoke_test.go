@@ -6,19 +6,31 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
+
+func get(t *testing.T, url string, into any) {
+	t.Helper()
+	resp, err := stacktest.Client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // startStub runs `followup stub` until the test ends, and returns its URL.
 func startStub(t *testing.T) string {
@@ -32,7 +44,7 @@ func startStub(t *testing.T) string {
 		}
 	})
 	port := regexp.MustCompile(`"address":"[^"]*:(\d+)"`)
-	await(t, "the stub listens", func() bool { return port.MatchString(s.out.String()) })
+	functiontest.Eventually(t, "the stub listens", func() bool { return port.MatchString(s.out.String()) })
 	return "http://127.0.0.1:" + port.FindStringSubmatch(s.out.String())[1]
 }
 
@@ -85,23 +97,30 @@ func TestTheStubTakesACallAtAnyPathWithoutCredentialsAndCannotBeToldToMisbehave(
 }
 
 // deployed is a running system with a canary, and a desk with the owner's login.
-func deployed(t *testing.T, stub string) (*dev, *desk) {
+func deployed(t *testing.T, stub string) (*stack.Stack, *desk) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "env")
-	d := startDev(t, launch{args: []string{"--quiet", "--sweep-every", "1s", "--env-file", file}, env: []string{
-		"VOICE_AGENT_CANARY_TENANT=a11ce000-0000-4000-8000-000000000001", "VOICE_AGENT_CANARY_URL=" + stub,
+	s, err := stack.Start(t.Context(), stack.Options{Function: stacktest.Function(t), SweepEvery: time.Second, Env: map[string]string{
+		"VOICE_AGENT_CANARY_TENANT": "a11ce000-0000-4000-8000-000000000001", "VOICE_AGENT_CANARY_URL": stub,
 	}})
-	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	settings := map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		settings[name] = strings.Trim(value, "'")
+	for _, setting := range s.Env() {
+		name, value, _ := strings.Cut(setting, "=")
+		settings[name] = value
 	}
-	settings["DATABASE_URL"] = d.tenants[0].DatabaseURL
-	return d, &desk{ctx: t.Context(), t: t, settings: settings}
+	settings["DATABASE_URL"] = s.Tenants[0].DatabaseURL
+	return s, &desk{ctx: t.Context(), t: t, settings: settings}
+}
+
+func userOf(s *stack.Stack, tenant int) stacktest.LAD {
+	return stacktest.LAD{URL: s.URL, Tenant: s.Tenants[tenant].ID}
 }
 
 func TestTheSmokeTestsCallIsMadeOnTheStubAndOnNoOther(t *testing.T) {
@@ -109,7 +128,7 @@ func TestTheSmokeTestsCallIsMadeOnTheStubAndOnNoOther(t *testing.T) {
 	stub := startStub(t)
 	s, d := deployed(t, stub)
 	for i := range 2 { // LAD takes the canary's user from another lead
-		s.user(i).Book(t, time.Now().Add(24*time.Hour), nil)
+		userOf(s, i).Book(t, time.Now().Add(24*time.Hour), nil)
 	}
 	called := func(url, booking string) (calls []voiceagent.Call) {
 		t.Helper()
@@ -118,24 +137,24 @@ func TestTheSmokeTestsCallIsMadeOnTheStubAndOnNoOther(t *testing.T) {
 	}
 
 	// The canary's.
-	said := d.run("smoke", "--tenant", s.tenants[0].ID).want(0, "pending\n", "scheduled, due ", "executed, call "+stubCallPrefix)
+	said := d.run("smoke", "--tenant", s.Tenants[0].ID).want(0, "pending\n", "scheduled, due ", "executed, call "+stubCallPrefix)
 	booking := booked(t, said)
-	if onStub, elsewhere := called(stub, booking), called(s.url, ""); len(onStub) != 1 || len(elsewhere) != 0 {
+	if onStub, elsewhere := called(stub, booking), called(s.URL, ""); len(onStub) != 1 || len(elsewhere) != 0 {
 		t.Errorf("the stub got %+v, the voice agent %+v", onStub, elsewhere)
 	}
 
 	// One that would never be called.
-	said = d.run("smoke", "--tenant", s.tenants[0].ID, "--type", "demo").want(exitFailed,
+	said = d.run("smoke", "--tenant", s.Tenants[0].ID, "--type", "demo").want(cli.ExitFailed,
 		"the canary would never be called", string(followup.RuleNoFollowUp), "FOLLOWUP_BOOKING_TYPES")
-	if b := s.user(0).Show(t, booked(t, said)); *b.Status != "cancelled" {
+	if b := userOf(s, 0).Show(t, booked(t, said)); *b.Status != "cancelled" {
 		t.Errorf("it was left %s", *b.Status)
 	}
 
 	// The functions know of no such canary: its calls go where all calls go.
-	said = d.with(map[string]string{"VOICE_AGENT_CANARY_TENANT": s.tenants[1].ID}).
-		run("smoke", "--tenant", s.tenants[1].ID).want(exitFailed, "not by the stub", "executed, call ")
+	said = d.with(map[string]string{"VOICE_AGENT_CANARY_TENANT": s.Tenants[1].ID}).
+		run("smoke", "--tenant", s.Tenants[1].ID).want(cli.ExitFailed, "not by the stub", "executed, call ")
 	booking = booked(t, said)
-	if onStub, elsewhere := called(stub, booking), called(s.url, booking); len(onStub) != 0 || len(elsewhere) != 1 {
+	if onStub, elsewhere := called(stub, booking), called(s.URL, booking); len(onStub) != 0 || len(elsewhere) != 1 {
 		t.Errorf("the stub got %+v, the voice agent %+v", onStub, elsewhere)
 	}
 }
@@ -163,12 +182,12 @@ func (d *desk) owner(more map[string]string) *desk {
 func TestASmokeTestThatIsNotCalledSaysWhyAndCancelsItsBooking(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.owner(nil).run("smoke", "--tenant", tenantA()).want(exitFailed, "no lead of the tenant is assigned to a user: give --user")
+	d.owner(nil).run("smoke", "--tenant", tenantA()).want(cli.ExitFailed, "no lead of the tenant is assigned to a user: give --user")
 	d.Insert(functiontest.Seed{At: soon()})
 	// Nobody sweeps here.
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, errors.New("the build was stopped"))
 	defer cancel()
-	said := d.owner(nil).under(ctx).run("smoke", "--tenant", tenantA(), "--user", tenantdbtest.User(functiontest.TenantA).String()).want(exitFailed,
+	said := d.owner(nil).under(ctx).run("smoke", "--tenant", tenantA(), "--user", tenantdbtest.User(functiontest.TenantA).String()).want(cli.ExitFailed,
 		"pending\n", "the build was stopped", "What would an event or the sweep make of it?", "it gets a task")
 	ref, err := parseRef(tenantA(), booked(t, said))
 	if err != nil {
@@ -178,7 +197,7 @@ func TestASmokeTestThatIsNotCalledSaysWhyAndCancelsItsBooking(t *testing.T) {
 		t.Errorf("it was left %s", b.Status)
 	}
 	d.LAD(t, functiontest.TenantA, "DELETE FROM voice_agents")
-	d.owner(nil).run("smoke", "--tenant", tenantA()).want(exitFailed, "no voice agent for this tenant: give it an agent in LAD")
+	d.owner(nil).run("smoke", "--tenant", tenantA()).want(cli.ExitFailed, "no voice agent for this tenant: give it an agent in LAD")
 }
 
 func TestTheSmokeTestRefusesWhatCouldRingSomebody(t *testing.T) {
@@ -192,14 +211,14 @@ func TestTheSmokeTestRefusesWhatCouldRingSomebody(t *testing.T) {
 		code     int
 		want     string
 	}{
-		{"another tenant", nil, []string{"--tenant", tenantB()}, exitUsage, "--tenant is not VOICE_AGENT_CANARY_TENANT"},
-		{"no tenant", nil, nil, exitUsage, "--tenant ID"},
-		{"no canary", map[string]string{"VOICE_AGENT_CANARY_TENANT": "", "VOICE_AGENT_CANARY_URL": ""}, []string{"--tenant", tenantA()}, exitFailed, "there is no canary"},
-		{"half a canary", map[string]string{"VOICE_AGENT_CANARY_URL": ""}, []string{"--tenant", tenantA()}, exitFailed, "VOICE_AGENT_CANARY_URL is missing"},
-		{"a pause", map[string]string{"FOLLOWUP_PAUSED": functiontest.TenantA.String()}, []string{"--tenant", tenantA()}, exitFailed, "FOLLOWUP_PAUSED"},
-		{"no user's id", nil, []string{"--tenant", tenantA(), "--user", "Ada"}, exitUsage, "--user: "},
-		{"no time", nil, []string{"--tenant", tenantA(), "--timeout", "10s"}, exitUsage, "--timeout"},
-		{"the functions' login", map[string]string{"DATABASE_URL": d.DatabaseURL()}, []string{"--tenant", tenantA()}, exitFailed, "permission denied"},
+		{"another tenant", nil, []string{"--tenant", tenantB()}, cli.ExitUsage, "--tenant is not VOICE_AGENT_CANARY_TENANT"},
+		{"no tenant", nil, nil, cli.ExitUsage, "--tenant ID"},
+		{"no canary", map[string]string{"VOICE_AGENT_CANARY_TENANT": "", "VOICE_AGENT_CANARY_URL": ""}, []string{"--tenant", tenantA()}, cli.ExitFailed, "there is no canary"},
+		{"half a canary", map[string]string{"VOICE_AGENT_CANARY_URL": ""}, []string{"--tenant", tenantA()}, cli.ExitFailed, "VOICE_AGENT_CANARY_URL is missing"},
+		{"a pause", map[string]string{"FOLLOWUP_PAUSED": functiontest.TenantA.String()}, []string{"--tenant", tenantA()}, cli.ExitFailed, "FOLLOWUP_PAUSED"},
+		{"no user's id", nil, []string{"--tenant", tenantA(), "--user", "Ada"}, cli.ExitUsage, "--user: "},
+		{"no time", nil, []string{"--tenant", tenantA(), "--timeout", "10s"}, cli.ExitUsage, "--timeout"},
+		{"the functions' login", map[string]string{"DATABASE_URL": d.DatabaseURL()}, []string{"--tenant", tenantA()}, cli.ExitFailed, "permission denied"},
 	} {
 		d := d.owner(c.settings)
 		d.run(append([]string{"smoke"}, c.args...)...).want(c.code, c.want)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lad.internal/followup/functions/schedule"
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 )
@@ -31,7 +32,7 @@ It exits with 1 if a tenant or a booking could not be looked at; the log, on
 standard error, says why.`,
 		Example: `  followup sweep
   followup sweep --tenant $TENANT --json`,
-		Args:              exactArgs(0),
+		Args:              cli.ExactArgs(0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			only := uuid.Nil
@@ -40,7 +41,7 @@ standard error, says why.`,
 					return err
 				}
 			}
-			log, closeLog, err := openLog(cmd, logFile, false)
+			log, closeLog, err := cli.OpenLog(cmd, logFile, false)
 			if err != nil {
 				return err
 			}
@@ -99,17 +100,17 @@ func printSwept(cmd *cobra.Command, out output, swept schedule.Swept) error {
 		}
 	}
 	if !out.json {
-		fmt.Fprintf(w, "%s of %s looked at, %d changed\n", plural(swept.Looked, "booking"), plural(swept.Tenants, "tenant"), changed)
+		fmt.Fprintf(w, "%s of %s looked at, %d changed\n", cli.Plural(swept.Looked, "booking"), cli.Plural(swept.Tenants, "tenant"), changed)
 	}
 	if swept.Locked > 0 && !out.json {
-		fmt.Fprintf(w, "%s left to the next sweep, since somebody else held the row\n", plural(swept.Locked, "booking"))
+		fmt.Fprintf(w, "%s left to the next sweep, since somebody else held the row\n", cli.Plural(swept.Locked, "booking"))
 	}
 	if swept.Skipped > 0 {
-		return fmt.Errorf("interrupted: %s not looked at, or not to the end", plural(swept.Skipped, "tenant"))
+		return fmt.Errorf("interrupted: %s not looked at, or not to the end", cli.Plural(swept.Skipped, "tenant"))
 	}
 	if swept.Broken > 0 || swept.Failed > 0 {
 		return fmt.Errorf("%s and %s could not be looked at: the log says why",
-			plural(swept.Broken, "tenant"), plural(swept.Failed, "booking"))
+			cli.Plural(swept.Broken, "tenant"), cli.Plural(swept.Failed, "booking"))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 )
@@ -59,7 +60,7 @@ func TestASweepThatCouldNotLookEverywhereFails(t *testing.T) {
 	d := newDesk(t)
 	a := d.Insert(functiontest.Seed{At: soon()})
 	d.LAD(t, functiontest.TenantB, "DROP VIEW followup_bookings CASCADE")
-	s := d.run("sweep").want(exitFailed, "1 tenant and 0 bookings could not be looked at: the log says why", "followup migrate up")
+	s := d.run("sweep").want(cli.ExitFailed, "1 tenant and 0 bookings could not be looked at: the log says why", "followup migrate up")
 	if len(s.events("sweep_tenant_failed")) != 1 || d.state(a) != "scheduled" {
 		t.Errorf("A's is %s, with the log\n%s", d.state(a), s.err.String())
 	}
@@ -75,7 +76,7 @@ func TestOnATerminalASweepShowsHowFarItIs(t *testing.T) {
 	term := newTerminal(t)
 	s := d.start(strings.NewReader(""), term.stream, "sweep")
 	s.want(0)
-	functiontest.Eventually(t, "the bar is taken away", func() bool { return strings.HasSuffix(term.screen.String(), eraseBar) })
+	functiontest.Eventually(t, "the bar is taken away", func() bool { return strings.HasSuffix(term.screen.String(), cli.EraseLine) })
 	screen := term.screen.String()
 	if !strings.Contains(screen, "sweeping [") || strings.Contains(screen, `"event"`) || strings.Contains(s.out.String(), "sweeping") {
 		t.Errorf("the screen shows %q, standard output %q", screen, s.out.String())
@@ -92,8 +93,8 @@ func TestABarGivesWayToTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.look()
-	want := eraseBar + "sweeping [" + strings.Repeat(".", 30) + "] 0%, 0 bookings looked at" + eraseBar + "a line\n" +
-		eraseBar + "sweeping [" + strings.Repeat("#", 15) + strings.Repeat(".", 15) + "] 50%, 1 booking looked at"
+	want := cli.EraseLine + "sweeping [" + strings.Repeat(".", 30) + "] 0%, 0 bookings looked at" + cli.EraseLine + "a line\n" +
+		cli.EraseLine + "sweeping [" + strings.Repeat("#", 15) + strings.Repeat(".", 15) + "] 50%, 1 booking looked at"
 	if screen.String() != want {
 		t.Errorf("the screen shows\n%q, want\n%q", screen.String(), want)
 	}

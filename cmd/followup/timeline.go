@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/api/option"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/timeline"
 )
 
@@ -46,7 +46,7 @@ It is "-" in a file whose lines do not tell the functions apart.`,
 		Example: `  followup timeline 5f0c… --tenant a11c…
   followup timeline 5f0c… --tenant a11c… --since 48h --json
   followup timeline 5f0c… --tenant a11c… --log-file functions.log`,
-		Args: exactArgs(1),
+		Args: cli.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	tenantFlag(cmd, &f.tenant)
@@ -64,7 +64,7 @@ func (f *timelineFlags) run(cmd *cobra.Command, booking string) error {
 		return err
 	}
 	if f.since <= 0 {
-		return usageError{errors.New("--since: look back by more than nothing, as 48h")}
+		return cli.Usage("--since: look back by more than nothing, as 48h")
 	}
 	var since time.Time
 	if f.logFile == "" || cmd.Flags().Changed("since") {
@@ -140,7 +140,7 @@ func withCloudLog(cmd *cobra.Command, project, filter string, read func(iter.Seq
 		project, _ = lookuper(cmd.Context()).Lookup("GCP_PROJECT_ID")
 	}
 	if project == "" {
-		return usageError{errors.New("say where the log is: a FILE, or --project PROJECT or $GCP_PROJECT_ID for Cloud Logging")}
+		return cli.Usage("say where the log is: a FILE, or --project PROJECT or $GCP_PROJECT_ID for Cloud Logging")
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), cloudTimeout)
 	defer cancel()

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"lad.internal/followup/functions/schedule"
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/timeline"
 	"lad.internal/followup/pkg/followup"
@@ -104,16 +105,16 @@ func TestATimelineThatHasNothingToShowFails(t *testing.T) {
 	}{
 		{[]string{booking, "--tenant", tenantA(), "--log-file", file}, 0, "ERROR: it [2J failed"}, // and no escape sequence
 		{[]string{booking, "--tenant", tenantA(), "--log-file", file, "--since", "2h"}, 0, "ERROR"},
-		{[]string{booking, "--tenant", tenantA(), "--log-file", file, "--since", "30m"}, exitFailed, "the log has no line about booking"},
-		{[]string{booking, "--tenant", tenantB(), "--log-file", file}, exitFailed, "the log has no line about booking"},
-		{[]string{booking, "--tenant", tenantB(), "--log-file", file, "--json"}, exitFailed, "[]\n"},
-		{[]string{uuid.NewString(), "--tenant", tenantA(), "--log-file", file}, exitFailed, "the log has no line about booking"},
-		{[]string{booking, "--tenant", tenantA(), "--log-file", file + ".gone"}, exitFailed, "open the log"},
-		{[]string{booking, "--tenant", tenantA()}, exitUsage, "--project PROJECT or $GCP_PROJECT_ID"},
-		{[]string{booking, "--log-file", file}, exitUsage, "--tenant"},
-		{[]string{"x", "--tenant", tenantA(), "--log-file", file}, exitUsage, "booking"},
-		{[]string{booking, "--tenant", tenantA(), "--since", "-1h"}, exitUsage, "--since"},
-		{[]string{"--tenant", tenantA()}, exitUsage, "accepts 1 arg"},
+		{[]string{booking, "--tenant", tenantA(), "--log-file", file, "--since", "30m"}, cli.ExitFailed, "the log has no line about booking"},
+		{[]string{booking, "--tenant", tenantB(), "--log-file", file}, cli.ExitFailed, "the log has no line about booking"},
+		{[]string{booking, "--tenant", tenantB(), "--log-file", file, "--json"}, cli.ExitFailed, "[]\n"},
+		{[]string{uuid.NewString(), "--tenant", tenantA(), "--log-file", file}, cli.ExitFailed, "the log has no line about booking"},
+		{[]string{booking, "--tenant", tenantA(), "--log-file", file + ".gone"}, cli.ExitFailed, "open the log"},
+		{[]string{booking, "--tenant", tenantA()}, cli.ExitUsage, "--project PROJECT or $GCP_PROJECT_ID"},
+		{[]string{booking, "--log-file", file}, cli.ExitUsage, "--tenant"},
+		{[]string{"x", "--tenant", tenantA(), "--log-file", file}, cli.ExitUsage, "booking"},
+		{[]string{booking, "--tenant", tenantA(), "--since", "-1h"}, cli.ExitUsage, "--since"},
+		{[]string{"--tenant", tenantA()}, cli.ExitUsage, "accepts 1 arg"},
 	} {
 		s := d.run(append([]string{"timeline"}, c.args...)...)
 		s.want(c.code, c.want)
@@ -126,7 +127,7 @@ func TestATimelineThatHasNothingToShowFails(t *testing.T) {
 func TestWithoutCredentialsThePersonIsToldOfLogFiles(t *testing.T) {
 	t.Parallel()
 	d := &desk{t: t, ctx: withLogging(t.Context(), option.WithAuthCredentialsFile(option.ServiceAccount, t.TempDir()+"/gone.json"))}
-	d.run("timeline", uuid.NewString(), "--tenant", tenantA(), "--project", "p").want(exitFailed, "kept in a file")
+	d.run("timeline", uuid.NewString(), "--tenant", tenantA(), "--project", "p").want(cli.ExitFailed, "kept in a file")
 }
 
 // recorded is Cloud Logging with two entries, which it gives in one page.

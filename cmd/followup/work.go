@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
@@ -153,11 +154,11 @@ func (w *work) verdict(dryRun bool) error {
 	case done == all, dryRun && w.willing() == all:
 		return nil
 	case w.count(resultRefused) == all:
-		return fmt.Errorf("none of the %s can be %s as it stands", plural(all, "booking"), w.how.done)
+		return fmt.Errorf("none of the %s can be %s as it stands", cli.Plural(all, "booking"), w.how.done)
 	case dryRun:
-		return fmt.Errorf("%d of the %s cannot be %s as they stand", all-w.willing(), plural(all, "booking"), w.how.done)
+		return fmt.Errorf("%d of the %s cannot be %s as they stand", all-w.willing(), cli.Plural(all, "booking"), w.how.done)
 	default:
-		return fmt.Errorf("%d of the %s not %s", all-done, plural(all, "booking"), w.how.done)
+		return fmt.Errorf("%d of the %s not %s", all-done, cli.Plural(all, "booking"), w.how.done)
 	}
 }
 

@@ -49,8 +49,8 @@ type certificates struct {
 	failed time.Time // when the last request failed, zero if it did not
 }
 
-// answered is a response whose body has been read.
-type answered struct {
+// response is a response whose body has been read.
+type response struct {
 	header http.Header
 	body   []byte
 }
@@ -63,17 +63,17 @@ func (c *certificates) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	// The context's values go along, and its end does not.
 	ctx := context.WithoutCancel(r.Context())
-	coming := c.flight.DoChan(target.String(), func() (any, error) { return c.fetch(ctx, target) })
-	var came singleflight.Result
+	ch := c.flight.DoChan(target.String(), func() (any, error) { return c.fetch(ctx, target) })
+	var res singleflight.Result
 	select {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
-	case came = <-coming:
+	case res = <-ch:
 	}
-	if came.Err != nil {
-		return nil, fmt.Errorf("%w: %w", errCertificates, came.Err)
+	if res.Err != nil {
+		return nil, fmt.Errorf("%w: %w", errCertificates, res.Err)
 	}
-	a := came.Val.(answered)
+	a := res.Val.(response)
 	return &http.Response{
 		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: a.header.Clone(), Body: io.NopCloser(bytes.NewReader(a.body)), ContentLength: int64(len(a.body)), Request: r,
@@ -81,9 +81,9 @@ func (c *certificates) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // fetch is run by one goroutine at a time.
-func (c *certificates) fetch(ctx context.Context, target *url.URL) (answered, error) {
+func (c *certificates) fetch(ctx context.Context, target *url.URL) (response, error) {
 	if c.pausing() {
-		return answered{}, fmt.Errorf("the last request for them failed less than %v ago", certificatesPause)
+		return response{}, fmt.Errorf("the last request for them failed less than %v ago", certificatesPause)
 	}
 	a, err := c.get(ctx, target)
 	c.mu.Lock()
@@ -101,24 +101,24 @@ func (c *certificates) pausing() bool {
 	return !c.failed.IsZero() && time.Since(c.failed) < certificatesPause
 }
 
-func (c *certificates) get(ctx context.Context, target *url.URL) (answered, error) {
+func (c *certificates) get(ctx context.Context, target *url.URL) (response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
-		return answered{}, fmt.Errorf("build request: %w", err)
+		return response{}, fmt.Errorf("build request: %w", err)
 	}
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {
-		return answered{}, fmt.Errorf("fetch: %w", err)
+		return response{}, fmt.Errorf("fetch: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return answered{}, fmt.Errorf("fetch: answered %d", resp.StatusCode)
+		return response{}, fmt.Errorf("fetch: response %d", resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxCertificates+1))
 	if err != nil {
-		return answered{}, fmt.Errorf("read: %w", err)
+		return response{}, fmt.Errorf("read: %w", err)
 	}
 	var set struct {
 		Keys []struct {
@@ -126,7 +126,7 @@ func (c *certificates) get(ctx context.Context, target *url.URL) (answered, erro
 		} `json:"keys"`
 	}
 	if len(body) > maxCertificates || json.Unmarshal(body, &set) != nil || len(set.Keys) == 0 {
-		return answered{}, errors.New("the answer is no list of keys (RFC 7517, section 5)")
+		return response{}, errors.New("the answer is no list of keys (RFC 7517, section 5)")
 	}
-	return answered{header: resp.Header, body: body}, nil
+	return response{header: resp.Header, body: body}, nil
 }

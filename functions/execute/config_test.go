@@ -65,7 +65,6 @@ func TestTheSmallestGoodEnvironmentGivesTheDesignsDefaults(t *testing.T) {
 		"timeout":           {c.Agent.Timeout, 30 * time.Second},
 		"job after":         {c.Agent.JobAfter, 5 * time.Second},
 		"failed dispatch":   {c.Agent.DispatchFailed, voiceagent.DispatchHold},
-		"quotes":            {c.Agent.Quote, false},
 		"token's life":      {c.Agent.JWTTTL, 5 * time.Minute},
 		"default agent":     {c.Shared.Rules.DefaultAgentID == nil, true},
 		"limit":             {c.Shared.Rules.Limit.String(), "30/1m0s,10/5s"},
@@ -90,7 +89,7 @@ func TestTheWholeEnvironmentIsRead(t *testing.T) {
 		"VOICE_AGENT_START_CALL_PATH", "/calls/start-call", "VOICE_AGENT_FRONTEND_ID", "f", "VOICE_AGENT_API_KEY", "swordfish-3", "VOICE_AGENT_AUDIENCE", "https://lad.example",
 		"VOICE_AGENT_TIMEOUT", "20s", "VOICE_AGENT_IDEMPOTENT", "true", "DEFAULT_FOLLOW_UP_AGENT_ID", "7",
 		"FOLLOWUP_BOOKING_TYPES", "follow_up, Demo Call", "FOLLOWUP_HORIZON", "24h", "FOLLOWUP_LEAD_TIME", "1m", "FOLLOWUP_MAX_LATENESS", "2h",
-		"VOICE_AGENT_CONTRACT", "service", "VOICE_AGENT_JOB_PATH", "/jobs/{job_id}", "VOICE_AGENT_JOB_AFTER", "2s", "VOICE_AGENT_DISPATCH_FAILED", "not_started", "VOICE_AGENT_QUOTE", "true",
+		"VOICE_AGENT_CONTRACT", "service", "VOICE_AGENT_JOB_PATH", "/jobs/{job_id}", "VOICE_AGENT_JOB_AFTER", "2s", "VOICE_AGENT_DISPATCH_FAILED", "not_started",
 		"VOICE_AGENT_LIMIT", "120/1m,30/5s", "FOLLOWUP_MAX_CALLS_PER_LEAD", "off", "FOLLOWUP_TIME_MEANS", "wall,web=instant", "FOLLOWUP_DEFAULT_TIMEZONE", "Asia/Dubai",
 		"FOLLOWUP_LEASE", "1m", "FOLLOWUP_GRACE", "2m", "FOLLOWUP_DISPATCH_DEADLINE", "90s",
 		"FOLLOWUP_PAUSED", "aaaaaaaa-0000-4000-8000-000000000001,bbbbbbbb-0000-4000-8000-000000000002", "FOLLOWUP_OIDC_MODE", "iam", "LOG_LEVEL", "warn"))
@@ -101,7 +100,7 @@ func TestTheWholeEnvironmentIsRead(t *testing.T) {
 		c.Shared.Tasks.TokenAudience() != "https://audience.example" || c.Agent.APIKey.Reveal() != "swordfish-3" || strings.Join(c.Shared.Rules.Kinds(), " ") != "democall followup" {
 		t.Errorf("read %+v", c)
 	}
-	if c.Agent.Contract != voiceagent.Service || c.Agent.JobPath != "/jobs/{job_id}" || c.Agent.JobAfter != 2*time.Second || c.Agent.DispatchFailed != "not_started" || !c.Agent.Quote ||
+	if c.Agent.Contract != voiceagent.Service || c.Agent.JobPath != "/jobs/{job_id}" || c.Agent.JobAfter != 2*time.Second || c.Agent.DispatchFailed != "not_started" ||
 		c.Shared.Rules.Limit.String() != "120/1m0s,30/5s" || c.Shared.Rules.MaxCalls.N != 0 ||
 		c.Shared.Database.Times.Means.String() != "wall,web=instant" || c.Shared.Database.Times.DefaultZone != "Asia/Dubai" {
 		t.Errorf("read %+v", c)

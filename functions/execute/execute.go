@@ -8,6 +8,11 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/voiceagent"
@@ -45,10 +50,10 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 	case followup.Dial:
 		return h.dial(context.WithoutCancel(ctx), log, creds, in.traceparent, a, started)
 	case followup.Wait:
-		log.InfoContext(ctx, "the task is to come again", "event", "task_deferred")
+		log.InfoContext(ctx, "task deferred, will be retried", "event", "task_deferred")
 		again := answer{status: http.StatusConflict, Result: string(d.Rule)}
 		if d.Rule == followup.RulePaused {
-			again.retryAfter = h.longestWait()
+			again.retryAfter = h.maxRetryAfter()
 		}
 		return again
 	case followup.Queue:
@@ -62,7 +67,7 @@ func (h *Handler) execute(ctx context.Context, in admitted) answer {
 			"task_status", string(d.Next.Status), "task_reason", string(d.Next.Reason))
 		h.reconciler.Drop(ctx, ref, d)
 	default:
-		log.InfoContext(ctx, "the task has nothing to do", "event", "task_ignored")
+		log.InfoContext(ctx, "nothing to do for this task", "event", "task_ignored")
 	}
 	return answer{status: http.StatusOK, Result: string(d.Rule)}
 }
@@ -75,13 +80,15 @@ func spare(task string, d followup.Decision) followup.Decision {
 	return d
 }
 
-// admitWithin bounds an admission: above what locks and statements may take, and
+// admitTimeout bounds an admission: above what locks and statements may take, and
 // far below the lease, which a connection that has gone silent would use up.
-const admitWithin = 20 * time.Second
+const admitTimeout = 20 * time.Second
 
-func (h *Handler) admit(ctx context.Context, ref followup.Ref, decide tenantdb.Decide) (tenantdb.Admission, error) {
-	ctx, cancel := context.WithTimeout(ctx, admitWithin)
+func (h *Handler) admit(ctx context.Context, ref followup.Ref, decide tenantdb.Decide) (a tenantdb.Admission, err error) {
+	ctx, cancel := context.WithTimeout(ctx, admitTimeout)
 	defer cancel()
+	ctx, span := tracing.Start(ctx, "claim", trace.SpanKindInternal, ref)
+	defer func() { span.SetDecision(a.Decision); span.End(err) }()
 	return h.Store.Admit(ctx, ref, h.Rules, decide)
 }
 
@@ -89,10 +96,10 @@ func (h *Handler) admit(ctx context.Context, ref followup.Ref, decide tenantdb.D
 // task that comes back before its slot is told again.
 const maxQueueWait = 30 * time.Minute
 
-// longestWait is how long a task may be asked to wait: well below the grace, after
+// maxRetryAfter is how long a task may be asked to wait: well below the grace, after
 // which the sweep would think it lost and make another. All tenants share the
 // queue's rate, so what cannot dial for long should not come often.
-func (h *Handler) longestWait() time.Duration { return h.Rules.Grace / 2 }
+func (h *Handler) maxRetryAfter() time.Duration { return h.Rules.Grace / 2 }
 
 // admissionFailed answers for a claim that did not come about, or may not have.
 func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenantdb.Admission, err error) answer {
@@ -102,14 +109,14 @@ func (h *Handler) admissionFailed(ctx context.Context, log *slog.Logger, a tenan
 		event = "claim_unclear"
 		status = http.StatusBadGateway
 		if a.Decision.Effect == followup.Dial {
-			h.giveBack(context.WithoutCancel(ctx), log, a, "the claim's commit was unclear, so nothing was dialled")
+			h.release(context.WithoutCancel(ctx), log, a, "the claim's commit was unclear, so nothing was dialled")
 		}
 	case errors.Is(err, tenantdb.ErrLocked):
 		return rowLocked(ctx, log)
 	case errors.Is(err, tenantdb.ErrTimeline):
 		log.ErrorContext(ctx, "the database may have forgotten calls: nothing is dialled until a person has seen to it; the task will come again",
 			"event", "timeline_changed", "error", err)
-		return answer{status: http.StatusConflict, Result: "timeline_changed", retryAfter: h.longestWait()}
+		return answer{status: http.StatusConflict, Result: "timeline_changed", retryAfter: h.maxRetryAfter()}
 	case errors.Is(err, tenantdb.ErrBusy):
 		status, event = http.StatusServiceUnavailable, "database_busy"
 	}
@@ -147,31 +154,31 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 	log = log.With("attempt", claimed.Attempts, "claimed_at", claimed.ClaimedAt, "planned_for", claimed.PlannedFor)
 	if started.elapsed() > h.Rules.Lease-h.CallTimeout {
 		// This process was paused so long that the call might outlive the lease.
-		h.giveBack(ctx, log, a, "the function was paused after its claim, so nothing was dialled")
+		h.release(ctx, log, a, "the function was paused after its claim, so nothing was dialled")
 		return answer{status: http.StatusBadGateway, Result: string(followup.RuleClaimLapsed)}
 	}
-	log.InfoContext(ctx, "calling", "event", "call_started", "dial_lag_ms", h.lag(a).Milliseconds())
+	log.InfoContext(ctx, "starting call", "event", "call_started", "dial_lag_ms", h.lag(a).Milliseconds())
 	call := h.call(a)
 	call.Traceparent = traceparent
-	result := h.agentOf(a.Booking.TenantID).StartCall(ctx, creds, call)
+	result := h.startCall(ctx, creds, a.Booking.Ref, call)
 
-	report := followup.Report{Outcome: result.Outcome, CallID: cmp.Or(result.CallID, result.JobID), Detail: result.Detail, Words: result.Words}
+	report := followup.Report{Outcome: result.Outcome, CallID: cmp.Or(result.CallID, result.JobID), Detail: result.Detail}
 	next := h.Rules.Finish(claimed, report)
 	log = log.With("outcome", string(report.Outcome), "http_status", result.Status, "call_id", report.CallID,
 		"task_status", string(next.Status), "task_reason", string(next.Reason), "call_ms", started.elapsed().Milliseconds())
 	if err := h.finish(ctx, log, a.Booking.Ref, claimed, next, h.Rules.Lease-started.elapsed()); err != nil {
-		log.ErrorContext(ctx, "the outcome of a call could not be recorded; its booking will be held for a person",
-			"event", "outcome_lost", "detail", report.Text(), "fault", string(tenantdb.FaultOf(err)), "error", err)
+		log.ErrorContext(ctx, "the outcome of a call could not be recorded; its booking will need review",
+			"event", "outcome_lost", "detail", report.Detail, "fault", string(tenantdb.FaultOf(err)), "error", err)
 		return answer{status: http.StatusInternalServerError, Result: "outcome_lost"}
 	}
 	level := slog.LevelInfo
 	if next.Status != followup.Executed {
 		level = slog.LevelWarn
 	}
-	log.Log(ctx, level, "called", "event", "call_finished", "detail", report.Text())
+	log.Log(ctx, level, "call finished", "event", "call_finished", "detail", report.Detail)
 	if report.Outcome == followup.CallMisconfigured {
 		log.ErrorContext(ctx, "every call of this tenant, or of all, will end so until the credentials or the tenant's feature are mended",
-			"event", "agent_misconfigured", "detail", report.Text())
+			"event", "agent_misconfigured", "detail", report.Detail)
 	}
 	b := *a.Booking
 	b.Task = next
@@ -187,9 +194,26 @@ func (h *Handler) dial(ctx context.Context, log *slog.Logger, creds voiceagent.C
 	default: // the row says it all
 	}
 	if next.Reason == followup.NotStarted {
-		return answer{status: http.StatusBadGateway, Result: string(next.Reason), Detail: report.Detail, retryAfter: min(result.RetryAfter, h.longestWait())}
+		return answer{status: http.StatusBadGateway, Result: string(next.Reason), Detail: report.Detail, retryAfter: min(result.RetryAfter, h.maxRetryAfter())}
 	}
 	return answer{status: http.StatusOK, Result: string(report.Outcome), Detail: report.Detail}
+}
+
+// startCall asks the agent for the call, as a step of the trace that goes on with it.
+func (h *Handler) startCall(ctx context.Context, creds voiceagent.Credentials, ref followup.Ref, call voiceagent.Call) voiceagent.Result {
+	ctx, span := tracing.Start(ctx, "start-call", trace.SpanKindClient, ref, semconv.HTTPRequestMethodPost)
+	call.Traceparent = cmp.Or(tracing.Traceparent(ctx), call.Traceparent)
+	result := h.agentOf(ref.TenantID).StartCall(ctx, creds, call)
+	span.Set(attribute.String("outcome", string(result.Outcome)), attribute.String("call_id", result.CallID))
+	if result.Status != 0 {
+		span.Set(semconv.HTTPResponseStatusCode(result.Status))
+	}
+	var failure error
+	if result.Outcome != followup.CallAccepted {
+		failure = errors.New(string(result.Outcome))
+	}
+	span.End(failure)
+	return result
 }
 
 // lag is how long after its time a call is claimed. That of a booking made for a

@@ -8,6 +8,10 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/voiceagent"
@@ -16,11 +20,11 @@ import (
 // putOff gives a booking that the voice service refused for now a task for later.
 // If that fails, the task at work comes again.
 func (h *Handler) putOff(ctx context.Context, log *slog.Logger, b followup.Booking, reason followup.Reason, until, now time.Time) answer {
-	ctx, cancel := context.WithTimeout(ctx, admitWithin)
+	ctx, cancel := context.WithTimeout(ctx, admitTimeout)
 	defer cancel()
 	a := h.carryOut(ctx, log, b, spare(b.Task.Name, h.Rules.Defer(b, reason, until, now)))
 	if a.status != http.StatusOK {
-		a.retryAfter = min(max(until.Sub(now), 0), h.longestWait())
+		a.retryAfter = min(max(until.Sub(now), 0), h.maxRetryAfter())
 	}
 	return a
 }
@@ -43,7 +47,7 @@ func (h *Handler) awaitJob(ctx context.Context, log *slog.Logger, creds voiceage
 	switch {
 	case job.State == voiceagent.JobFailed:
 		report = followup.Report{Outcome: followup.CallDispatchFailed, CallID: result.JobID,
-			Detail: "the voice service took the call, and then failed to dispatch it: " + cmp.Or(string(job.Error), "it named no known cause"), Words: job.Words}
+			Detail: "the voice service took the call, and then failed to dispatch it: " + cmp.Or(string(job.Error), "it named no known cause")}
 	case job.State == voiceagent.JobRunning && job.CallLogID != "":
 		report = followup.Report{Outcome: followup.CallAccepted, CallID: job.CallLogID}
 	default:
@@ -56,20 +60,20 @@ func (h *Handler) awaitJob(ctx context.Context, log *slog.Logger, creds voiceage
 		level = slog.LevelError
 	}
 	log.Log(ctx, level, "the call's job has answered", "event", "job_asked", "job_id", result.JobID, "job_state", string(job.State),
-		"call_id", report.CallID, "task_status", string(next.Status), "task_reason", string(next.Reason), "detail", report.Text())
+		"call_id", report.CallID, "task_status", string(next.Status), "task_reason", string(next.Reason), "detail", report.Detail)
 	if err := h.finish(ctx, log, b.Ref, b.Task, next, minFinish); err != nil {
 		log.ErrorContext(ctx, "what became of a call's job could not be recorded", "event", "outcome_lost", "error", err)
 	}
 	return &report
 }
 
-// giveBack ends a claim on which nothing was dialled. If it cannot, the lease
+// release ends a claim on which nothing was dialled. If it cannot, the lease
 // runs out and the booking is held: late, but never called twice.
-func (h *Handler) giveBack(ctx context.Context, log *slog.Logger, a tenantdb.Admission, why string) {
+func (h *Handler) release(ctx context.Context, log *slog.Logger, a tenantdb.Admission, why string) {
 	claimed := a.Decision.Next
 	next := h.Rules.Finish(claimed, followup.Report{Outcome: followup.CallNotStarted, Detail: why})
 	err := h.finish(ctx, log, a.Booking.Ref, claimed, next, finishWithoutCall)
-	log.WarnContext(ctx, "gave a claim back without dialling", "event", "claim_given_back", "detail", why, "error", err)
+	log.WarnContext(ctx, "claim released, no call was made", "event", "claim_given_back", "detail", why, "error", err)
 }
 
 const (
@@ -107,8 +111,14 @@ func (h *Handler) finish(ctx context.Context, log *slog.Logger, ref followup.Ref
 	}
 }
 
-func (h *Handler) finishOnce(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (bool, error) {
+func (h *Handler) finishOnce(ctx context.Context, ref followup.Ref, claimed, next followup.Task) (stored bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, finishAttempt)
 	defer cancel()
+	ctx, span := tracing.Start(ctx, "finish", trace.SpanKindInternal, ref)
+	defer func() {
+		span.Set(attribute.Bool("stored", stored)) // false without an error: the claim no longer held
+		span.SetTask(next)
+		span.End(err)
+	}()
 	return h.Store.Finish(ctx, ref, claimed, next)
 }

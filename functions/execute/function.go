@@ -75,8 +75,7 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 	if err != nil {
 		return entrypoint.Function{}, err
 	}
-	secrets := []string{c.Agent.InternalServiceSecret.Reveal(), c.Agent.APIKey.Reveal(), c.Agent.JWTSecret.Reveal()}
-	log := c.Shared.Logger(os.Stdout, secrets...).With("function", Name)
+	log := c.Shared.Logger(os.Stdout).With("function", Name)
 	h, err := New(Parts{
 		Rules:       c.rules(),
 		Store:       parts.DB,
@@ -93,7 +92,7 @@ func build(ctx context.Context, c Config) (entrypoint.Function, error) {
 	if err != nil {
 		return entrypoint.Function{}, err
 	}
-	tracer, err := c.Shared.Tracer(ctx, Name, log, secrets...)
+	tracer, err := c.Shared.Tracer(ctx, Name, log)
 	if err != nil {
 		return entrypoint.Function{}, err
 	}

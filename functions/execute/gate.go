@@ -3,7 +3,6 @@ package execute
 import (
 	"context"
 	"errors"
-	"mime"
 	"net/http"
 	"regexp"
 	"strings"
@@ -13,14 +12,8 @@ import (
 	"lad.internal/followup/pkg/tasks"
 )
 
-// refusal is an answer to a request that is not what Cloud Tasks sends.
-type refusal struct {
-	httpjson.Problem
-	cause error // for the log
-}
-
-func refuse(status int, code, message string, cause error) *refusal {
-	return &refusal{Problem: httpjson.Problem{Status: status, Code: code, Message: message}, cause: cause}
+func refuse(status int, code, message string, cause error) *httpjson.Problem {
+	return &httpjson.Problem{Status: status, Code: code, Message: message, Cause: cause}
 }
 
 // Verifier checks the bearer token of a task.
@@ -47,18 +40,21 @@ type admitted struct {
 	traceparent string // W3C trace context, as it came
 }
 
-func (g gate) check(w http.ResponseWriter, r *http.Request) (admitted, *refusal) {
-	refused := checkForm(r)
-	if refused == nil {
-		refused = g.checkCaller(r)
+func (g gate) check(w http.ResponseWriter, r *http.Request) (admitted, *httpjson.Problem) {
+	problem := httpjson.CheckForm(r, "application/json")
+	if problem == nil && r.ContentLength > tasks.MaxPayload {
+		problem = httpjson.TooLarge(tasks.MaxPayload)
 	}
-	if refused != nil {
+	if problem == nil {
+		problem = g.checkCaller(r)
+	}
+	if problem != nil {
 		httpjson.Discard(w, r)
-		return admitted{}, refused
+		return admitted{}, problem
 	}
 	body, problem := httpjson.ReadBody(w, r, tasks.MaxPayload)
 	if problem != nil {
-		return admitted{}, &refusal{Problem: *problem}
+		return admitted{}, problem
 	}
 	payload, err := tasks.ParsePayload(body)
 	if err != nil {
@@ -78,24 +74,7 @@ func (g gate) check(w http.ResponseWriter, r *http.Request) (admitted, *refusal)
 	}, nil
 }
 
-// checkForm looks at what costs nothing to look at.
-func checkForm(r *http.Request) *refusal {
-	if r.Method != http.MethodPost {
-		return &refusal{Problem: *httpjson.MethodNotAllowed()}
-	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "send application/json", nil)
-	}
-	if r.Header.Get("Content-Encoding") != "" {
-		return refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body without a content encoding", nil)
-	}
-	if r.ContentLength > tasks.MaxPayload {
-		return &refusal{Problem: *httpjson.TooLarge(tasks.MaxPayload)}
-	}
-	return nil
-}
-
-func (g gate) checkCaller(r *http.Request) *refusal {
+func (g gate) checkCaller(r *http.Request) *httpjson.Problem {
 	token, err := bearerToken(r.Header)
 	if err == nil {
 		err = g.verifier.Verify(r.Context(), token)

@@ -4,9 +4,8 @@
 //
 // The claim's COMMIT is the point of no return. Before it nothing dials; after
 // it only an outcome that is proven not to have started a call is tried again.
-// The package refuses to work for anybody but Cloud Tasks, to hold a lock or a
-// connection while the phone rings, and to dial on a claim whose commit is
-// unclear.
+// The package serves nobody but Cloud Tasks, holds no lock and no connection while
+// the phone rings, and makes no call on a claim whose commit is ambiguous.
 package execute
 
 import (
@@ -17,10 +16,16 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	"go.opentelemetry.io/otel/trace"
+
 	"lad.internal/followup/internal/httpjson"
 	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/internal/reconcile"
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tasks"
 	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/voiceagent"
 )
@@ -67,17 +72,13 @@ type Handler struct {
 	reconciler *reconcile.Reconciler
 }
 
-// New refuses a missing part.
+// New returns an error if a dependency is nil.
 func New(p Parts) (*Handler, error) {
 	if p.Store == nil || p.Agent == nil || p.Verifier == nil || p.QueueName == "" || p.TaskPath == nil || p.CallTimeout <= 0 {
 		return nil, errors.New("execute: store, agent, verifier, queue name, task path and call timeout are needed")
 	}
 	if err := p.Canary.check(); err != nil {
 		return nil, err
-	}
-	p.Store, p.Agent = tracedStore{p.Store}, tracedAgent{p.Agent}
-	if p.Canary.Agent != nil {
-		p.Canary.Agent = tracedAgent{p.Canary.Agent}
 	}
 	reconciler, err := reconcile.New(p.Rules, p.Store, p.Queue, p.Log)
 	if err != nil {
@@ -108,14 +109,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			level = slog.LevelError
 		}
 		h.Log.Log(ctx, level, "refused a request", "event", "request_refused",
-			"status", refused.Status, "code", refused.Code, "error", refused.cause)
+			"status", refused.Status, "code", refused.Code, "error", refused.Cause)
 		refused.Write(w)
 		return
 	}
-	ctx, span := startSpan(ctx, r, in)
+	// It goes on with the trace in which the task was made.
+	ctx, span := tracing.StartRequest(ctx, "execute task", trace.SpanKindConsumer, r.Header.Get(tasks.OriginHeader), in.payload.Ref,
+		semconv.MessagingOperationTypeProcess, attribute.Int("task_revision", in.ticket.Revision),
+		attribute.String("task_retry_count", r.Header.Get("X-CloudTasks-TaskRetryCount")))
 	defer span.End(nil) // where it panics
 	a := h.execute(ctx, in)
-	endSpan(span, a)
+	var failure error
+	if a.status >= http.StatusInternalServerError {
+		failure = errors.New(a.Result)
+	}
+	span.Set(semconv.HTTPResponseStatusCode(a.status), attribute.String("result", a.Result))
+	span.End(failure)
 	if a.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((a.retryAfter+time.Second-1)/time.Second))) // rounded up: not before
 	}

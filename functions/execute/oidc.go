@@ -41,7 +41,7 @@ const (
 func (c OIDCConfig) Validate() error {
 	var problems settings.Problems
 	problems.Unless(c.Mode == modeVerify || c.Mode == modeIAM,
-		"FOLLOWUP_OIDC_MODE", "is %q: set it to verify or, for a private Cloud Run service, to iam", c.Mode)
+		"FOLLOWUP_OIDC_MODE", "is not valid: set it to verify or, for a private Cloud Run service, to iam")
 	problems.Unless(c.Mode != modeIAM || c.Service != "",
 		"FOLLOWUP_OIDC_MODE", "is iam outside Cloud Run, where nobody has checked the token: set it to verify")
 	problems.Unless((c.Issuer == "") == (c.CertsURL == ""),

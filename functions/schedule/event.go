@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -130,6 +131,18 @@ func (m *message) open(body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("the message has %d bytes, at most %d are read", len(data), maxData)
 	}
 	return data, nil
+}
+
+// origin is the traceparent of who published the message: the attribute that
+// Pub/Sub's clients write when they trace
+// (https://cloud.google.com/pubsub/docs/open-telemetry-tracing), or CloudEvents'
+// extension "distributed tracing".
+func origin(e cloudevents.Event, m message) string {
+	var attributes map[string]any
+	_ = json.Unmarshal(m.attributes, &attributes) // none, or none that can be read: no trace
+	published, _ := attributes["googclient_traceparent"].(string)
+	extension, _ := e.Extensions()["traceparent"].(string)
+	return cmp.Or(published, extension)
 }
 
 // messageID is the id by which Pub/Sub knows a message, "" if it cannot be one.

@@ -15,8 +15,12 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"lad.internal/followup/internal/reconcile"
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 )
@@ -38,7 +42,7 @@ type Handler struct {
 	now        func() time.Time // the function's own clock; only the age of a tick is measured by it
 }
 
-// New refuses a missing part.
+// New returns an error if a dependency is nil.
 func New(rules followup.Rules, store Store, queue reconcile.Queue, log *slog.Logger) (*Handler, error) {
 	if store == nil {
 		return nil, errors.New("schedule: a store is needed")
@@ -61,12 +65,17 @@ type Result struct {
 // Handle handles one event. An error means that the event should come again.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (result Result, err error) {
 	m, unreadable := parse(e)
-	ctx, span := startSpan(ctx, e, m)
-	defer func() { endSpan(span, result, err) }()
-	return h.handle(ctx, m, unreadable)
-}
-
-func (h *Handler) handle(ctx context.Context, m message, unreadable error) (Result, error) {
+	name := "schedule event"
+	if m.kind == sweepTick {
+		name = "sweep"
+	}
+	ctx, span := tracing.StartRequest(ctx, name, trace.SpanKindConsumer, origin(e, m), m.ref,
+		semconv.MessagingSystemGCPPubSub, semconv.MessagingOperationTypeProcess,
+		semconv.MessagingMessageID(m.id), attribute.String("message_type", m.kind))
+	defer func() {
+		span.Set(attribute.String("result", result.Result), attribute.String("rule", result.Rule), attribute.String("effect", result.Effect))
+		span.End(err)
+	}()
 	if unreadable != nil {
 		// Sending it again cannot mend it, and the sweep covers the booking.
 		h.log.ErrorContext(ctx, "the event cannot be read; it is acknowledged and dropped",
@@ -74,8 +83,12 @@ func (h *Handler) handle(ctx context.Context, m message, unreadable error) (Resu
 		return Result{Result: "rejected", Detail: unreadable.Error()}, nil
 	}
 	if m.kind == sweepTick {
-		return h.tick(ctx, m), nil
+		return h.tick(tracing.Apart(ctx), m), nil
 	}
+	return h.plan(ctx, m)
+}
+
+func (h *Handler) plan(ctx context.Context, m message) (Result, error) {
 	log := h.log.With("tenant_id", m.ref.TenantID.String(), "booking_id", m.ref.BookingID.String())
 	d, err := h.reconciler.Booking(ctx, m.ref)
 	if err != nil {

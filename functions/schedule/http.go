@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"mime"
 	"net/http"
 	"time"
 
@@ -52,7 +51,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // receive reads the request. The body is never printed: it may hold anything.
 func receive(ctx context.Context, w http.ResponseWriter, r *http.Request) (cloudevents.Event, *httpjson.Problem) {
 	var none cloudevents.Event
-	if problem := checkForm(r); problem != nil {
+	if problem := httpjson.CheckForm(r, "application/json", cloudevents.ApplicationCloudEventsJSON); problem != nil {
 		httpjson.Discard(w, r)
 		return none, problem
 	}
@@ -79,23 +78,6 @@ func receive(ctx context.Context, w http.ResponseWriter, r *http.Request) (cloud
 		return none, notOne
 	}
 	return *e, nil
-}
-
-// checkForm looks at what can be seen without the body.
-func checkForm(r *http.Request) *httpjson.Problem {
-	if r.Method != http.MethodPost {
-		return httpjson.MethodNotAllowed()
-	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || (media != "application/json" && media != cloudevents.ApplicationCloudEventsJSON) {
-		return &httpjson.Problem{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type",
-			Message: "send application/json or application/cloudevents+json"}
-	}
-	if r.Header.Get("Content-Encoding") != "" {
-		return &httpjson.Problem{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type",
-			Message: "send the body without a content encoding"}
-	}
-	return nil
 }
 
 // plainPush wraps the body of a push subscription that sends no CloudEvents; it

@@ -24,12 +24,12 @@ const (
 	// sweepBudget ends a sweep before the event's own deadline; the next tick
 	// goes on.
 	sweepBudget = 50 * time.Second
-	// tenantsAtOnce leaves connections of the pool to the events.
-	tenantsAtOnce = 2
+	// tenantConcurrency leaves connections of the pool to the events.
+	tenantConcurrency = 2
 	pageSize      = 100
-	// tenantTurn is after how long a tenant's other bookings are left to the next
+	// tenantBudget is after how long a tenant's other bookings are left to the next
 	// tick, so that a tenant with a backlog does not use up the sweep of all.
-	tenantTurn = 15 * time.Second
+	tenantBudget = 15 * time.Second
 	// maxFailures ends a page: what has failed so often fails for all. A locked row
 	// is no failure, since the next one may well be free.
 	maxFailures = 5
@@ -75,7 +75,7 @@ func (h *Handler) Sweep(ctx context.Context) Swept {
 	rand.Shuffle(len(tenants), func(i, j int) { tenants[i], tenants[j] = tenants[j], tenants[i] })
 	var mu sync.Mutex
 	var group errgroup.Group
-	group.SetLimit(tenantsAtOnce)
+	group.SetLimit(tenantConcurrency)
 	for _, tenant := range tenants {
 		group.Go(func() error {
 			swept := h.sweepTenant(ctx, tenant)
@@ -125,7 +125,7 @@ func (h *Handler) sweepConcerns(ctx context.Context, tenant uuid.UUID, swept *Sw
 	for _, c := range concerns {
 		pages = append(pages, page{concern: c})
 	}
-	over := func() bool { return h.now().Sub(started) > tenantTurn }
+	over := func() bool { return h.now().Sub(started) > tenantBudget }
 	for len(pages) > 0 {
 		if over() {
 			return false, failed
@@ -214,7 +214,7 @@ func (s Swept) log(ctx context.Context, log *slog.Logger, took time.Duration) {
 	if s.Skipped > 0 {
 		level = slog.LevelWarn
 	}
-	log.Log(ctx, level, "swept", "event", "sweep_done",
+	log.Log(ctx, level, "sweep finished", "event", "sweep_done",
 		"tenants", s.Tenants, "tenants_broken", s.Broken, "tenants_skipped", s.Skipped,
 		"bookings_looked_at", s.Looked, "bookings_failed", s.Failed, "bookings_locked", s.Locked,
 		slog.Group("changed", changed...), "took_ms", took.Milliseconds())

@@ -21,7 +21,7 @@ import (
 	"os"
 	"testing"
 
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 )
 
 func TestMain(m *testing.M) {

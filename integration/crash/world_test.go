@@ -18,8 +18,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/cloudtasks"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
 	"lad.internal/followup/pkg/tenantdb"

@@ -10,11 +10,11 @@ import (
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"lad.internal/followup/emulators/cloudtasks"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/functions/schedule"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/cloudtasks"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/internal/reconcile"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"

@@ -34,7 +34,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 )
 
 const (

@@ -16,10 +16,10 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/functions/schedule"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/cloudtasks"
 	"lad.internal/followup/internal/reconcile"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"

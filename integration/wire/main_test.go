@@ -15,7 +15,7 @@ import (
 	"flag"
 	"testing"
 
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 )
 
 func TestMain(m *testing.M) {

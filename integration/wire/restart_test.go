@@ -17,9 +17,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"lad.internal/followup/emulators/postgres"
 	"lad.internal/followup/internal/ladschema"
 	"lad.internal/followup/internal/localstack/lad"
-	"lad.internal/followup/internal/localstack/postgres"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/migrations"
 	"lad.internal/followup/pkg/tenantdb"

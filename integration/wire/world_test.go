@@ -19,10 +19,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/functions/schedule"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/cloudtasks"
 	"lad.internal/followup/internal/logging"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"

@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
+	localprocess "lad.internal/followup/emulators/process"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
-	localprocess "lad.internal/followup/internal/localstack/process"
 	"lad.internal/followup/pkg/followup"
 )
 

@@ -30,7 +30,7 @@ type packageSet struct {
 // shows and measures the product, and this package, whose business is to write
 // about what is forbidden.
 var outside = []string{
-	"internal/localstack", "internal/ladschema", "internal/compliance", "cmd/compliance", "examples", "integration", "bench", "tools",
+	"emulators", "internal/localstack", "internal/ladschema", "internal/compliance", "cmd/compliance", "examples", "integration", "bench", "tools",
 }
 
 // load finds all packages and reads those of the product with their types. The

@@ -42,7 +42,7 @@ type Log struct {
 func (l Log) Validate() error {
 	var problems settings.Problems
 	_, err := logging.ParseLevel(l.Level)
-	problems.Unless(err == nil, "LOG_LEVEL", "is %q: set it to debug, info, notice, warn, error or critical", l.Level)
+	problems.Unless(err == nil, "LOG_LEVEL", "is not valid: set it to debug, info, notice, warn, error or critical")
 	return problems.Err()
 }
 
@@ -61,8 +61,8 @@ func Load(ctx context.Context, target any) error {
 	return settings.Load(ctx, envconfig.OsLookuper(), target)
 }
 
-// Logger is the log on w, which masks the given secrets wherever they appear.
-func (s Shared) Logger(w io.Writer, secrets ...string) *slog.Logger {
+// Logger is the log on w.
+func (s Shared) Logger(w io.Writer) *slog.Logger {
 	level, err := logging.ParseLevel(s.Log.Level)
 	if err != nil {
 		level = slog.LevelInfo // Validate has refused it
@@ -70,20 +70,17 @@ func (s Shared) Logger(w io.Writer, secrets ...string) *slog.Logger {
 	return logging.New(w, logging.Options{
 		ProjectID: s.Tasks.ProjectID,
 		Level:     level,
-		Secrets:   append(secrets, s.Database.Secrets()...),
 		Service:   s.Log.Service,
 		Revision:  s.Log.Revision,
 	})
 }
 
-// Tracer records the function's traces, without the given secrets in them. It is
-// nil unless FOLLOWUP_TRACES is set.
-func (s Shared) Tracer(ctx context.Context, function string, log *slog.Logger, secrets ...string) (*tracing.Tracer, error) {
+// Tracer records the function's traces. It is nil unless FOLLOWUP_TRACES is set.
+func (s Shared) Tracer(ctx context.Context, function string, log *slog.Logger) (*tracing.Tracer, error) {
 	return tracing.Open(ctx, s.Traces, tracing.Options{
 		Function: function, Service: s.Log.Service, Revision: s.Log.Revision,
 		ProjectID: s.Tasks.ProjectID, Location: s.Tasks.Location,
-		Secrets: append(secrets, s.Database.Secrets()...),
-		Log:     log,
+		Log: log,
 	})
 }
 

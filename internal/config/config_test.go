@@ -2,16 +2,16 @@ package config_test
 
 import (
 	"bytes"
-	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/config"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/internal/settings"
 )
 
@@ -57,14 +57,14 @@ func TestLoadReadsTheEnvironmentOfTheProcess(t *testing.T) {
 	}
 }
 
-func TestTheLogMasksTheSecretsAndKeepsToItsLevel(t *testing.T) {
+func TestLogger(t *testing.T) {
 	t.Parallel()
 	const database = "postgres://app:swordfish-2@db/lad"
 	shared := load(t, environment(database, ""))
 	var out bytes.Buffer
-	log := shared.Logger(&out, "swordfish-1", "")
+	log := shared.Logger(&out)
 	log.Info("not at this level", "event", "quiet")
-	log.Warn("cannot connect to "+database, "event", "loud", "error", errors.New("with swordfish-1 and swordfish-2"))
+	log.Warn("all settings", "event", "loud", "shared", shared, "error", fmt.Errorf("with %+v", shared))
 	text := out.String()
 	if strings.Contains(text, "swordfish") {
 		t.Errorf("the log holds a secret: %s", text)

@@ -15,7 +15,7 @@ import (
 
 	"github.com/oasdiff/yaml"
 
-	"lad.internal/followup/internal/localstack/process/processtest"
+	"lad.internal/followup/emulators/process/processtest"
 )
 
 // builds are the one that deploys and those that it submits, each with its account.

@@ -68,7 +68,7 @@ func choices() map[string]map[string]cty.Value {
 				"FOLLOWUP_TIME_MEANS": "wall,web=instant", "FOLLOWUP_TRACES": "gcp", "FOLLOWUP_TRACES_RATIO": "0.25", "LOG_LEVEL": "debug",
 				"VOICE_AGENT_AUDIENCE": "https://voice.example.com", "VOICE_AGENT_CONTRACT": "service", "VOICE_AGENT_DISPATCH_FAILED": "not_started",
 				"VOICE_AGENT_FRONTEND_ID": "followup", "VOICE_AGENT_IDEMPOTENT": "true", "VOICE_AGENT_JOB_AFTER": "3s", "VOICE_AGENT_JOB_PATH": "/calls/job/{job_id}",
-				"VOICE_AGENT_JWT_TTL": "2m", "VOICE_AGENT_LIMIT": "120/1m,30/5s", "VOICE_AGENT_QUOTE": "true",
+				"VOICE_AGENT_JWT_TTL": "2m", "VOICE_AGENT_LIMIT": "120/1m,30/5s",
 				"VOICE_AGENT_START_CALL_PATH": "/calls/start-call", "VOICE_AGENT_TIMEOUT": "45s",
 			}),
 		}),

@@ -23,14 +23,14 @@ func TestArchive(t *testing.T) {
 	t.Parallel()
 	copied := t.TempDir()
 	uploaded := decode[[]string](readModule(t).plan(t, necessary(nil)), "packages")
-	files := []string{"function.go", "go.mod", "go.sum"}
+	files := []string{"function.go", "go.mod", "go.sum", "emulators/go.mod"} // go.mod names that module
 	for _, name := range uploaded {
 		found, err := os.ReadDir(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range found {
-			if ext := filepath.Ext(f.Name()); (ext == ".go" || ext == ".sql") && !strings.HasSuffix(f.Name(), "_test.go") {
+			if filepath.Ext(f.Name()) == ".go" && !strings.HasSuffix(f.Name(), "_test.go") {
 				files = append(files, name+"/"+f.Name())
 			}
 		}

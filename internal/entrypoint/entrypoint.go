@@ -30,6 +30,7 @@ import (
 
 	"lad.internal/followup/internal/httpjson"
 	"lad.internal/followup/internal/logging"
+	"lad.internal/followup/internal/version"
 )
 
 // Function is a function that has been built.
@@ -62,6 +63,7 @@ func HTTP(name string, log *slog.Logger, build Build) {
 				"event", "start_failed", "function", name, "error", err)
 			os.Exit(1)
 		}
+		f.Log.Log(context.Background(), logging.LevelNotice, "the function is ready", "event", "started", "version", version.Version)
 		s := newServer(f)
 		go s.stopOnSignal(grace, os.Exit)
 		functions.HTTP(name, s.ServeHTTP)

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	localprocess "lad.internal/followup/internal/localstack/process"
+	localprocess "lad.internal/followup/emulators/process"
 )
 
 // patience bounds every wait for another process.

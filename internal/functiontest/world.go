@@ -9,7 +9,7 @@ import (
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 	agentserver "lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/pkg/followup"

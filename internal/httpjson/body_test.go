@@ -50,7 +50,7 @@ func TestABodyThatDoesNotComeInTimeIsGivenUp(t *testing.T) {
 		},
 		"discarded": func(w http.ResponseWriter, r *http.Request) {
 			httpjson.Discard(w, r)
-			httpjson.MethodNotAllowed().Write(w)
+			httpjson.Problem{Status: 405, Code: "method_not_allowed"}.Write(w)
 		},
 	} {
 		for _, request := range []string{

@@ -6,8 +6,11 @@ package httpjson
 
 import (
 	"encoding/json"
+	"mime"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // Problem is a refused request. Its JSON is
@@ -16,11 +19,23 @@ type Problem struct {
 	Status  int
 	Code    string // stable, snake_case
 	Message string
+	Cause   error // for the log; not written
 }
 
-// MethodNotAllowed refuses everything but POST.
-func MethodNotAllowed() *Problem {
-	return &Problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Message: "send a POST"}
+// CheckForm looks at what can be seen without the body: a POST of one of these media
+// types, without a content encoding.
+func CheckForm(r *http.Request, media ...string) *Problem {
+	sent, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case r.Method != http.MethodPost:
+		return &Problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Message: "send a POST"}
+	case err != nil || !slices.Contains(media, sent):
+		return &Problem{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type", Message: "send " + strings.Join(media, " or ")}
+	case r.Header.Get("Content-Encoding") != "":
+		return &Problem{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type", Message: "send the body without a content encoding"}
+	default:
+		return nil
+	}
 }
 
 // Write answers with the problem, and with the header that its status calls for

@@ -15,7 +15,7 @@ func TestAProblemIsJSONWithTheHeadersOfItsStatus(t *testing.T) {
 		header  string
 		want    string
 	}{
-		{*httpjson.MethodNotAllowed(), "Allow", "POST"},
+		{httpjson.Problem{Status: 405, Code: "method_not_allowed", Message: "send a POST"}, "Allow", "POST"},
 		{httpjson.Problem{Status: 401, Code: "unauthenticated", Message: "no token"}, "Www-Authenticate", "Bearer"},
 		{httpjson.Problem{Status: 403, Code: "forbidden", Message: "no"}, "Www-Authenticate", ""},
 	} {

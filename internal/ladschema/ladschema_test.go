@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/ladschema"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }

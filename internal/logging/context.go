@@ -2,14 +2,14 @@ package logging
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
-	"strings"
+	"strconv"
 
-	"cloud.google.com/go/logging"
+	"go.opentelemetry.io/otel/propagation"
 	oteltrace "go.opentelemetry.io/otel/trace"
 )
 
@@ -52,46 +52,32 @@ func WithTrace(ctx context.Context, header http.Header) context.Context {
 // recorded, where traces are (package tracing), or else that of the request.
 func traceOf(ctx context.Context) (trace, bool) {
 	if span := oteltrace.SpanContextFromContext(ctx); span.IsValid() {
-		return trace{id: span.TraceID().String(), span: span.SpanID().String(), sampled: span.IsSampled()}, true
+		return spanTrace(span), true
 	}
 	t, ok := ctx.Value(traceKey{}).(trace)
 	return t, ok
 }
 
-// traceHeaders are the headers that name a trace and their well-formed values: W3C
-// Trace Context, section 3.2, and
-// https://cloud.google.com/trace/docs/trace-context#legacy-http-header
-var traceHeaders = map[string]*regexp.Regexp{
-	"Traceparent":           regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`),
-	"X-Cloud-Trace-Context": regexp.MustCompile(`^[0-9a-f]{32}(?:/[0-9]{1,20})?(?:;o=[0-9])?$`),
+func spanTrace(span oteltrace.SpanContext) trace {
+	return trace{id: span.TraceID().String(), span: span.SpanID().String(), sampled: span.IsSampled()}
 }
 
-var sampledByW3C = regexp.MustCompile(`-[0-9a-f][13579bdf]$`)
+// legacyTrace is the form of X-Cloud-Trace-Context:
+// https://cloud.google.com/trace/docs/trace-context#legacy-http-header
+var legacyTrace = regexp.MustCompile(`^([0-9a-f]{32})(?:/([0-9]{1,20}))?(?:;o=([01]))?$`)
 
-// parseTrace leaves the reading to the logging package, which finds a trace in the
-// headers of an entry's request. That takes a trace id out of any text and ignores
-// the W3C sampled flag, so the form is checked and the flag read here.
 func parseTrace(header http.Header) (trace, bool) {
-	wellFormed := http.Header{}
-	for name, form := range traceHeaders {
-		if v := header.Get(name); form.MatchString(v) {
-			wellFormed.Set(name, v)
-		}
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.HeaderCarrier(header))
+	if span := oteltrace.SpanContextFromContext(ctx); span.IsValid() {
+		return spanTrace(span), true
 	}
-	if len(wellFormed) == 0 {
+	m := legacyTrace.FindStringSubmatch(header.Get("X-Cloud-Trace-Context"))
+	if m == nil {
 		return trace{}, false
 	}
-	entry, err := logging.ToLogEntry(logging.Entry{
-		Payload:     "",
-		HTTPRequest: &logging.HTTPRequest{Request: &http.Request{URL: &url.URL{}, Header: wellFormed}},
-	}, "projects/-")
-	if err != nil {
-		return trace{}, false
+	t := trace{id: m[1], sampled: m[3] == "1"}
+	if span, err := strconv.ParseUint(m[2], 10, 64); err == nil {
+		t.span = fmt.Sprintf("%016x", span) // decimal there, hexadecimal in an entry
 	}
-	_, id, found := strings.Cut(entry.GetTrace(), "/traces/")
-	return trace{
-		id:      id,
-		span:    entry.GetSpanId(),
-		sampled: entry.GetTraceSampled() || sampledByW3C.MatchString(wellFormed.Get("Traceparent")),
-	}, found
+	return t, true
 }

@@ -2,8 +2,8 @@
 // say they should be. The event handler, the sweep, the execute function and
 // the command all change a booking's plan through it.
 //
-// It refuses to decide (package followup does), to hold SQL, and to overwrite a
-// row that has moved since it was read: then it reads and asks again.
+// It does not decide (package followup does), holds no SQL, and does not overwrite a
+// row that has changed since it was read: it reads the row and asks again.
 package reconcile
 
 import (
@@ -13,6 +13,10 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"lad.internal/followup/internal/tracing"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
 	"lad.internal/followup/pkg/tenantdb"
@@ -45,7 +49,7 @@ type Reconciler struct {
 	log   *slog.Logger
 }
 
-// New refuses a missing part.
+// New returns an error if a dependency is nil.
 func New(rules followup.Rules, store Store, queue Queue, log *slog.Logger) (*Reconciler, error) {
 	if store == nil || queue == nil || log == nil {
 		return nil, errors.New("reconcile: store, queue and log are needed")
@@ -53,15 +57,14 @@ func New(rules followup.Rules, store Store, queue Queue, log *slog.Logger) (*Rec
 	return &Reconciler{rules: rules, store: store, queue: queue, log: log}, nil
 }
 
-// rounds is how often a row may move under a plan before the plan is given
-// back as an error. Each round lost is a change by somebody else, so progress
-// is being made.
-const rounds = 5
+// maxConflicts is how often a row may change under a plan before that is an error.
+// Each conflict is a change by somebody else, so progress is being made.
+const maxConflicts = 5
 
 // Booking reads a booking, plans and carries the plan out. The answer is the
 // decision that was carried out.
 func (r *Reconciler) Booking(ctx context.Context, ref followup.Ref) (followup.Decision, error) {
-	for range rounds {
+	for range maxConflicts {
 		b, now, err := r.store.Booking(ctx, ref)
 		if err != nil {
 			return followup.Decision{}, err
@@ -84,9 +87,9 @@ func (r *Reconciler) Booking(ctx context.Context, ref followup.Ref) (followup.De
 		if err != nil || stored {
 			return d, err
 		}
-		r.log.InfoContext(ctx, "the row moved while it was planned; planning again", append(attrs(ref, d), "event", "booking_moved")...)
+		r.log.InfoContext(ctx, "optimistic lock conflict, planning again", append(attrs(ref, d), "event", "booking_moved")...)
 	}
-	return followup.Decision{}, fmt.Errorf("plan booking %s: the row moved %d times", ref, rounds)
+	return followup.Decision{}, fmt.Errorf("plan booking %s: the row moved %d times", ref, maxConflicts)
 }
 
 // waits reports whether the task of an overdue row is only late: the queue is slow
@@ -111,8 +114,12 @@ func (r *Reconciler) waits(ctx context.Context, b followup.Booking, d followup.D
 // task goes. A new task that the row never comes to name is left alone: it does
 // nothing when it fires, and a rival may be about to use that very name.
 func (r *Reconciler) CarryOut(ctx context.Context, b followup.Booking, d followup.Decision) (stored bool, err error) {
-	ctx, span := startPlan(ctx, b.Ref, d)
-	defer func() { endPlan(span, stored, err) }()
+	ctx, span := tracing.Start(ctx, "plan", trace.SpanKindInternal, b.Ref)
+	span.SetDecision(d)
+	defer func() {
+		span.Set(attribute.Bool("stored", stored)) // false without an error: the row had moved
+		span.End(err)
+	}()
 	switch d.Effect {
 	case followup.Update:
 	case followup.Arm:
@@ -150,10 +157,10 @@ func (r *Reconciler) giveWay(b followup.Booking, d followup.Decision) followup.D
 	return d
 }
 
-// names is how many of a row's next names may be used up before the plan is
+// maxNames is how many of a row's next names may be tombstoned before the plan is
 // stored under one of them all the same. Then the row has gone on to a new
 // revision at least, and the sweep finds it overdue after the grace.
-const names = 8
+const maxNames = 8
 
 // arm creates the task of a plan. A planner that died between its task and its
 // UPDATE, or lost the row to a rival, leaves a task that the row never names; once
@@ -169,14 +176,22 @@ func (r *Reconciler) arm(ctx context.Context, b followup.Booking, next followup.
 		case !errors.Is(err, tasks.ErrNameUsed):
 			return next, err
 		}
-		r.log.InfoContext(ctx, "the task's name is used up", "event", "task_name_used",
+		r.log.InfoContext(ctx, "the task's name is tombstoned", "event", "task_name_used",
 			"tenant_id", b.TenantID.String(), "booking_id", b.BookingID.String(), "task_revision", next.Revision)
-		if tried == names {
+		if tried == maxNames {
 			next.Name = name
 			return next, nil
 		}
 		next.Revision++
 	}
+}
+
+// createTask is where a trace leaves for the days until the task fires: the task
+// carries the traceparent of this span.
+func (r *Reconciler) createTask(ctx context.Context, b followup.Booking, next followup.Task) (name string, err error) {
+	ctx, span := tracing.Start(ctx, "create task", trace.SpanKindProducer, b.Ref, attribute.Int("task_revision", next.Revision))
+	defer func() { span.Set(attribute.String("task_name", name)); span.End(err) }()
+	return r.queue.CreateScheduledHTTPTask(ctx, b, next)
 }
 
 // Drop deletes the task that a decision has made superfluous, best effort: if

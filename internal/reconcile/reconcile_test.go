@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/functiontest"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/internal/reconcile"
 	"lad.internal/followup/pkg/followup"
 )

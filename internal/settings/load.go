@@ -17,12 +17,7 @@ import (
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
-
-	"lad.internal/followup/internal/mask"
 )
-
-// maxCause bounds what a sentence repeats of a decoder's error, in characters.
-const maxCause = 160
 
 // Load fills the struct that target points to, and the structs in it, by their
 // env tags. White space around a value is dropped (secrets stored with a trailing
@@ -84,10 +79,10 @@ func loadField(ctx context.Context, env envconfig.Lookuper, field reflect.Struct
 			return
 		}
 		problems.Add(name, "is missing: set it to %s", help)
-	case field.Type == reflect.TypeFor[Secret](), mask.IsSecretName(name):
-		problems.Add(name, "cannot be read as %s (its value is not shown, it is a secret)", describe(field.Type))
+	case describe(field.Type) == "":
+		problems.Add(name, "cannot be read: %v", rootCause(err))
 	default:
-		problems.Add(name, "cannot be read as %s: %s", describe(field.Type), mask.Setting((*mask.Masker)(nil).Error(rootCause(err), maxCause)))
+		problems.Add(name, "cannot be read as %s", describe(field.Type))
 	}
 }
 
@@ -129,20 +124,17 @@ func describe(t reflect.Type) string {
 		return "a whole number"
 	case t.Kind() == reflect.Float64:
 		return "a number"
-	default:
-		return "what it should be"
+	default: // its own UnmarshalText says it, and quotes nothing
+		return ""
 	}
 }
 
 // rootCause drops the Go field names that go-envconfig puts before the cause.
 func rootCause(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner
 	}
+	return err
 }
 
 // nonEmpty takes an empty variable for one that is not set: deployment tools

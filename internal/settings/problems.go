@@ -3,9 +3,6 @@ package settings
 import (
 	"errors"
 	"fmt"
-	"slices"
-
-	"lad.internal/followup/internal/mask"
 )
 
 // Problems collects what is wrong with a configuration, so that whoever sets it
@@ -13,15 +10,9 @@ import (
 type Problems struct{ errs []error }
 
 // Add notes a problem with the environment variable name. The sentence, which
-// follows the name, says what is wrong and what to do. Text among args is masked:
-// a URL that is wrong may have a password in it.
+// follows the name, says what is wrong and what to do. It never quotes a text that
+// was set: a wrong URL may have a password in it, and people paste the wrong thing.
 func (p *Problems) Add(name, sentence string, args ...any) {
-	args = slices.Clone(args)
-	for i, arg := range args {
-		if text, ok := arg.(string); ok {
-			args[i] = mask.Setting(text)
-		}
-	}
 	p.errs = append(p.errs, fmt.Errorf("%s %s", name, fmt.Sprintf(sentence, args...)))
 }
 

@@ -125,17 +125,17 @@ func TestEachProblemIsASentenceThatNamesItsVariable(t *testing.T) {
 		{"GCP_PROJECT_ID", "", "GCP_PROJECT_ID is missing: set it to the id of the project that owns the queue"},
 		{"GCP_PROJECT_ID", " \n", "GCP_PROJECT_ID is missing: set it to the id of the project that owns the queue"},
 		{"INTERNAL_SERVICE_SECRET", "", "INTERNAL_SERVICE_SECRET is missing: set it"},
-		{"FOLLOWUP_HORIZON", "1 week", `FOLLOWUP_HORIZON cannot be read as a duration, as 90s or 24h: time: unknown unit " week" in duration "1 week"`},
+		{"FOLLOWUP_HORIZON", "1 week", "FOLLOWUP_HORIZON cannot be read as a duration, as 90s or 24h"},
 		{"FOLLOWUP_HORIZON", "900h", "FOLLOWUP_HORIZON is 900h0m0s: set it below 720h"},
 		{"FOLLOWUP_LEAD_TIME", "-1s", "FOLLOWUP_LEAD_TIME is negative: set it to 0 or more"},
-		{"VOICE_AGENT_IDEMPOTENT", "ja", "VOICE_AGENT_IDEMPOTENT cannot be read as true or false: invalid syntax"},
+		{"VOICE_AGENT_IDEMPOTENT", "ja", "VOICE_AGENT_IDEMPOTENT cannot be read as true or false"},
 		{"RETRIES", "x", "RETRIES cannot be read as a whole number: write it in decimal, without zeros in front"},
 		{"RETRIES", "010", "RETRIES cannot be read as a whole number: write it in decimal, without zeros in front"}, // 8 in Go
 		{"RETRIES", "0x3", "RETRIES cannot be read as a whole number: write it in decimal, without zeros in front"},
-		{"RETRIES", "99999999999999999999", "RETRIES cannot be read as a whole number: value out of range"},
+		{"RETRIES", "99999999999999999999", "RETRIES cannot be read as a whole number"},
 		{"RETRIES", "6", "RETRIES is too many"},
 		{"DEFAULT_FOLLOW_UP_AGENT_ID", "1.5", "DEFAULT_FOLLOW_UP_AGENT_ID cannot be read as a whole number: write it in decimal, without zeros in front"},
-		{"MODE", "none", "MODE cannot be read as what it should be: it is neither verify nor iam"},
+		{"MODE", "none", "MODE cannot be read: it is neither verify nor iam"},
 	} {
 		t.Run(tc.name+"="+tc.value, func(t *testing.T) {
 			t.Parallel()
@@ -276,18 +276,5 @@ func TestNoProblemsAreNoError(t *testing.T) {
 	problems.Unless(true, "X", "is wrong")
 	if err := problems.Err(); err != nil {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestTheTextOfAValueIsShownWithoutThePasswordInIt(t *testing.T) {
-	t.Parallel()
-	var problems settings.Problems
-	args := []any{"https://user:swordfish@%zz/", 7}
-	problems.Add("URL", "is %q, %d times: set it to a URL", args...)
-	if got := problems.Err().Error(); got != `URL is "https://[redacted]@%zz/", 7 times: set it to a URL` {
-		t.Errorf("said %s", got)
-	}
-	if args[0] != "https://user:swordfish@%zz/" {
-		t.Error("the caller's value was changed")
 	}
 }

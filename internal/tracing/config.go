@@ -38,7 +38,7 @@ func (c Config) Validate() error {
 		host, port, err := net.SplitHostPort(where)
 		known = err == nil && port != "" && !strings.Contains(host, "/")
 	}
-	problems.Unless(known, "FOLLOWUP_TRACES", "is %q: set it to off, gcp, file:PATH or otlp:HOST:PORT", c.To)
+	problems.Unless(known, "FOLLOWUP_TRACES", "is not valid: set it to off, gcp, file:PATH or otlp:HOST:PORT")
 	problems.Unless(c.Ratio >= 0 && c.Ratio <= 1, // not so for NaN
 		"FOLLOWUP_TRACES_RATIO", "is %v: set it between 0 and 1, the share of traces to record", c.Ratio)
 	return problems.Err()

@@ -85,7 +85,7 @@ func (e *fileExporter) Shutdown(ctx context.Context) error {
 const restTime = 30 * time.Second
 
 // resting is an exporter that rests after a failure and drops what comes
-// meanwhile. It returns no error: the SDK would print it to stderr, unmasked.
+// meanwhile. It returns no error: the SDK would print it to stderr.
 type resting struct {
 	sdktrace.SpanExporter
 	log *slog.Logger

@@ -12,9 +12,6 @@ import (
 	"lad.internal/followup/pkg/followup"
 )
 
-// maxError bounds an error's text in a span, in bytes.
-const maxError = 300
-
 type scopeKey struct{}
 
 // scope is where a context stands.
@@ -35,10 +32,7 @@ func On(ctx context.Context) bool { return scopeOf(ctx) != nil }
 
 // Span is a step that is being recorded. The zero Span is one that is not: its
 // methods do nothing.
-type Span struct {
-	span   trace.Span
-	tracer *Tracer
-}
+type Span struct{ span trace.Span }
 
 // StartRequest starts the first span of a request. Its parent is the trace that
 // origin names, a W3C traceparent from where the work was asked for; or else the
@@ -67,8 +61,7 @@ func Start(ctx context.Context, name string, kind trace.SpanKind, ref followup.R
 	current := trace.SpanFromContext(ctx)
 	switch {
 	case s.apart.IsValid() && s.apart.Equal(current.SpanContext()):
-		return s.start(ctx, name, kind, ref, slices.Clone(attrs),
-			trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: s.apart}))
+		return s.start(ctx, name, kind, ref, slices.Clone(attrs), trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: s.apart}))
 	case current.IsRecording():
 		return s.start(ctx, name, kind, ref, slices.Clone(attrs))
 	default: // not sampled, or not begun; the trace's id is passed on all the same
@@ -82,15 +75,11 @@ func (s *scope) start(ctx context.Context, name string, kind trace.SpanKind, ref
 		return ctx, Span{}
 	}
 	s.recorded.Store(true)
-	started := Span{span: span, tracer: s.tracer}
 	if ref != (followup.Ref{}) {
-		started.set([]attribute.KeyValue{
-			attribute.String("tenant_id", ref.TenantID.String()),
-			attribute.String("booking_id", ref.BookingID.String()),
-		})
+		span.SetAttributes(attribute.String("tenant_id", ref.TenantID.String()), attribute.String("booking_id", ref.BookingID.String()))
 	}
-	started.set(attrs)
-	return ctx, started
+	span.SetAttributes(attrs...)
+	return ctx, Span{span}
 }
 
 // Apart makes the steps that start directly below the current span begin traces
@@ -124,22 +113,28 @@ func parse(traceparent string) trace.SpanContext {
 	return trace.SpanContextFromContext(ctx)
 }
 
-// Set adds attributes to the span, without secrets in their texts.
+// Set adds attributes to the span.
 func (s Span) Set(attrs ...attribute.KeyValue) {
 	if s.span != nil {
-		// A copy, so that the caller's need not live on the heap for spans that
-		// are not recorded.
-		s.set(slices.Clone(attrs))
+		// A copy, so that the caller's need not live on the heap where nothing is recorded.
+		s.span.SetAttributes(slices.Clone(attrs)...)
 	}
 }
 
-func (s Span) set(attrs []attribute.KeyValue) {
-	for i, a := range attrs {
-		if a.Value.Type() == attribute.STRING {
-			attrs[i].Value = attribute.StringValue(s.tracer.masker.Text(a.Value.AsString()))
-		}
+// SetDecision says what was decided, and the task's state after it.
+func (s Span) SetDecision(d followup.Decision) {
+	if s.span != nil {
+		s.Set(attribute.String("effect", string(d.Effect)), attribute.String("rule", string(d.Rule)))
+		s.SetTask(d.Next)
 	}
-	s.span.SetAttributes(attrs...)
+}
+
+// SetTask says a task's state.
+func (s Span) SetTask(t followup.Task) {
+	if s.span != nil {
+		s.Set(attribute.String("task_status", string(t.Status)), attribute.String("task_reason", string(t.Reason)),
+			attribute.Int("task_revision", t.Revision), attribute.Int("attempt", t.Attempts))
+	}
 }
 
 // End ends the step, as failed if there is an error. Ending it again does nothing.
@@ -148,7 +143,7 @@ func (s Span) End(err error) {
 		return
 	}
 	if err != nil {
-		s.span.SetStatus(codes.Error, s.tracer.masker.Error(err, maxError))
+		s.span.SetStatus(codes.Error, err.Error())
 	}
 	s.span.End()
 }

@@ -11,8 +11,8 @@
 //
 // It never stands between a lead and its call. What cannot be exported within
 // two seconds at the end of a request is given up, and after a failure nothing
-// is tried for a while; nobody but the log hears of it. It puts no phone number,
-// name or secret into a span: secrets are taken out as they are of the log. It takes no
+// is tried for a while; nobody but the log hears of it. Its attributes are ids,
+// counts and names of this system, never a text from outside. It takes no
 // tracestate and no baggage from outside, since it cannot know what they hold
 // and they would lie in a queue for days. It sets nothing global, so no library
 // makes spans of its own.
@@ -32,8 +32,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
 	"go.opentelemetry.io/otel/trace"
-
-	"lad.internal/followup/internal/mask"
 )
 
 // flushTime bounds what a request waits, when its work is done, for its spans to
@@ -49,8 +47,6 @@ type Options struct {
 	Revision  string // K_REVISION
 	ProjectID string // the Google Cloud project that the traces belong to
 	Location  string // region
-	// Secrets are exact values to take out wherever they appear (mask.NewMasker).
-	Secrets []string
 	// Log hears of spans that were lost.
 	Log *slog.Logger
 	// OTLP is added to the options of the exporters gcp and otlp; it is for tests.
@@ -63,7 +59,6 @@ type Tracer struct {
 	tracer   trace.Tracer
 	provider *sdktrace.TracerProvider
 	exporter *resting
-	masker   *mask.Masker
 }
 
 // Open makes a Tracer, or nil if c says off. It contacts nobody; what fails is a
@@ -86,7 +81,6 @@ func Open(ctx context.Context, c Config, o Options) (*Tracer, error) {
 		tracer:   provider.Tracer("lad.internal/followup/internal/tracing"),
 		provider: provider,
 		exporter: guarded,
-		masker:   mask.NewMasker(o.Secrets...),
 	}, nil
 }
 

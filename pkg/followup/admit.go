@@ -48,102 +48,63 @@ func (r Rules) Admit(b *Booking, f Facts, t Ticket, now time.Time) Decision {
 
 // admit also tells asked, unless it is nil, of each rule that it asks.
 func (r Rules) admit(b *Booking, f Facts, t Ticket, now time.Time, asked func(Rule, bool)) Decision {
-	s := sight{asked: asked}
+	s := snapshot{asked: asked}
 	if s.ask(RuleAbsent, b == nil) {
 		return Decision{Effect: None, Rule: RuleAbsent}
 	}
 	s = r.look(*b, now)
-	s.asked = asked
+	s.asked, s.ticket, s.facts = asked, t, f
 	for _, l := range admitTable {
-		if s.ask(l.rule, l.fits(s, t, f)) {
-			return l.answer(s, t, f).above(t)
+		if s.ask(l.rule, l.fits(s)) {
+			return l.answer(s, l.rule).above(t)
 		}
 	}
 	s.ask(RuleAdmitted, true)
-	return s.claim(t)
-}
-
-// admitLine is a line of Admit's table: it may also ask for the ticket and the facts.
-type admitLine struct {
-	rule   Rule
-	fits   func(sight, Ticket, Facts) bool
-	answer func(sight, Ticket, Facts) Decision
-}
-
-// plain is an answer that needs neither.
-func plain(answer func(sight) Decision) func(sight, Ticket, Facts) Decision {
-	return func(s sight, _ Ticket, _ Facts) Decision { return answer(s) }
+	return s.claim()
 }
 
 // admitTable ends in claim.
-var admitTable = []admitLine{
-	{RuleOtherCall,
-		func(s sight, t Ticket, _ Facts) bool { return t.Key != s.key || s.key == "" },
-		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RuleOtherCall) }},
-	{RuleStale,
-		func(s sight, t Ticket, _ Facts) bool { return t.Revision < max(1, s.b.Task.Revision) },
-		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RuleStale) }},
-	{RuleClaimed,
-		func(s sight, _ Ticket, _ Facts) bool { return s.unfinished() && !s.leaseOver() },
-		func(s sight, _ Ticket, _ Facts) Decision { return Decision{Effect: Wait, Rule: RuleClaimed} }},
-	{RuleLeaseOver,
-		func(s sight, _ Ticket, _ Facts) bool { return s.unfinished() && !s.retryable() },
-		plain(sight.hold)},
-	{RuleHeld,
-		func(s sight, _ Ticket, _ Facts) bool { return s.b.Task.is(Failed, OutcomeUnknown) },
-		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RuleHeld) }},
-	{RuleCalled,
-		func(s sight, _ Ticket, _ Facts) bool { return s.called() },
-		plain(sight.markCalled)},
-	{RuleNotLive,
-		func(s sight, _ Ticket, _ Facts) bool { return !s.live() },
-		plain(sight.withdraw)},
+var admitTable = []line{
+	{RuleOtherCall, func(s snapshot) bool { return s.ticket.Key != s.key || s.key == "" }, snapshot.keep},
+	{RuleStale, func(s snapshot) bool { return s.ticket.Revision < max(1, s.b.Task.Revision) }, snapshot.keep},
+	{RuleClaimed, snapshot.claimed, snapshot.wait},
+	{RuleLeaseOver, func(s snapshot) bool { return s.unfinished() && !s.retryable() }, snapshot.hold},
+	{RuleHeld, snapshot.held, snapshot.keep},
+	{RuleCalled, snapshot.called, snapshot.markCalled},
+	{RuleNotLive, func(s snapshot) bool { return !s.live() }, snapshot.withdraw},
 	{RulePremature,
-		func(s sight, t Ticket, _ Facts) bool {
-			return t.Revision > s.b.Task.Revision && s.rules.Plan(&s.b, s.now).Effect != Arm
+		func(s snapshot) bool {
+			return s.ticket.Revision > s.b.Task.Revision && s.rules.Plan(&s.b, s.now).Effect != Arm
 		},
-		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RulePremature) }},
+		snapshot.keep},
 	{RuleSettled,
-		func(s sight, t Ticket, _ Facts) bool {
+		func(s snapshot) bool {
 			final := s.b.Task.Status == Cancelled || s.finalForKey()
-			return t.Revision == s.b.Task.Revision && final
+			return s.ticket.Revision == s.b.Task.Revision && final
 		},
-		func(s sight, _ Ticket, _ Facts) Decision { return s.keep(RuleSettled) }},
-	{RuleTooEarly,
-		func(s sight, _ Ticket, _ Facts) bool { return s.tooEarly() },
-		func(s sight, _ Ticket, _ Facts) Decision { return s.arm(RuleTooEarly) }},
-	{RuleExpired,
-		func(s sight, _ Ticket, _ Facts) bool { return s.late() },
-		plain(sight.expire)},
-	{RulePaused,
-		func(s sight, _ Ticket, _ Facts) bool { return s.rules.Paused.Covers(s.b.TenantID) },
-		func(s sight, _ Ticket, _ Facts) Decision { return Decision{Effect: Wait, Rule: RulePaused} }},
-	{RuleExcluded,
-		func(_ sight, _ Ticket, f Facts) bool { return f.Lead.Excluded != "" },
-		func(s sight, _ Ticket, f Facts) Decision { return s.end(RuleExcluded, Cancelled, f.Lead.Excluded) }},
-	{RuleDuplicate,
-		func(_ sight, _ Ticket, f Facts) bool { return f.Lead.Twin },
-		func(s sight, _ Ticket, _ Facts) Decision { return s.end(RuleDuplicate, Cancelled, Duplicate) }},
-	{RuleCallLimit,
-		func(s sight, _ Ticket, f Facts) bool { return s.rules.MaxCalls.reached(f.Lead.Calls) },
-		func(s sight, _ Ticket, _ Facts) Decision { return s.end(RuleCallLimit, Cancelled, CallLimit) }},
-	{RuleNoPhone,
-		func(_ sight, _ Ticket, f Facts) bool { return f.Lead.Number == "" },
-		func(s sight, _ Ticket, f Facts) Decision { return s.reject(RuleNoPhone, f.Lead.NumberProblem) }},
-	{RuleNoAgent,
-		func(s sight, _ Ticket, f Facts) bool { return s.rules.Agent(s.b, f.Agents).ID == 0 },
-		func(s sight, _ Ticket, f Facts) Decision {
-			return s.reject(RuleNoAgent, s.rules.Agent(s.b, f.Agents).Problem)
-		}},
-	{RulePaced,
-		func(s sight, _ Ticket, f Facts) bool { return !s.rules.Limit.slot(s.b, f.Ledger, s.now).IsZero() },
-		func(s sight, t Ticket, f Facts) Decision {
-			return s.queueUp(t, s.rules.Limit.slot(s.b, f.Ledger, s.now))
-		}},
+		snapshot.keep},
+	{RuleTooEarly, snapshot.tooEarly, snapshot.arm},
+	{RuleExpired, snapshot.late, snapshot.expire},
+	{RulePaused, func(s snapshot) bool { return s.rules.Paused.Covers(s.b.TenantID) }, snapshot.wait},
+	{RuleExcluded, func(s snapshot) bool { return s.facts.Lead.Excluded != "" },
+		func(s snapshot, rule Rule) Decision { return s.end(rule, Cancelled, s.facts.Lead.Excluded) }},
+	{RuleDuplicate, func(s snapshot) bool { return s.facts.Lead.Twin },
+		func(s snapshot, rule Rule) Decision { return s.end(rule, Cancelled, Duplicate) }},
+	{RuleCallLimit, func(s snapshot) bool { return s.rules.MaxCalls.reached(s.facts.Lead.Calls) },
+		func(s snapshot, rule Rule) Decision { return s.end(rule, Cancelled, CallLimit) }},
+	{RuleNoPhone, func(s snapshot) bool { return s.facts.Lead.Number == "" },
+		func(s snapshot, rule Rule) Decision { return s.reject(rule, s.facts.Lead.NumberProblem) }},
+	{RuleNoAgent, func(s snapshot) bool { return s.agent().ID == 0 },
+		func(s snapshot, rule Rule) Decision { return s.reject(rule, s.agent().Problem) }},
+	{RulePaced, func(s snapshot) bool { return !s.slot().IsZero() }, snapshot.queueUp},
 }
 
+func (s snapshot) agent() Choice { return s.rules.Agent(s.b, s.facts.Agents) }
+
+func (s snapshot) slot() time.Time { return s.rules.Limit.slot(s.b, s.facts.Ledger, s.now) }
+
 // reject ends a follow-up that cannot be called as it stands, and says why.
-func (s sight) reject(rule Rule, why string) Decision {
+func (s snapshot) reject(rule Rule, why string) Decision {
 	d := s.end(rule, Failed, Rejected)
 	d.Next.LastError = why
 	return d

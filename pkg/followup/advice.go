@@ -39,7 +39,7 @@ func (r Rules) Advice(b Booking, now time.Time) string {
 	}
 }
 
-func (s sight) adviceWhileOpen(plan Decision) string {
+func (s snapshot) adviceWhileOpen(plan Decision) string {
 	switch {
 	case plan.Rule == RuleNotLive:
 		return notMeant + ": the next sweep cancels its call"

@@ -1,6 +1,7 @@
 package followup
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -49,7 +50,7 @@ func (t Times) Validate() error {
 		return nil
 	}
 	if _, ok := zone(t.DefaultZone); !ok {
-		return fmt.Errorf("FOLLOWUP_DEFAULT_TIMEZONE is %q: set it to an IANA name, such as Asia/Dubai, or leave it unset", t.DefaultZone)
+		return errors.New("FOLLOWUP_DEFAULT_TIMEZONE is no zone: set it to an IANA name, such as Asia/Dubai, or leave it unset")
 	}
 	return nil
 }

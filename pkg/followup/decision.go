@@ -74,26 +74,29 @@ const (
 	RuleClaimLapsed Rule = "claim_lapsed"   // the claim grew old before it dialled
 )
 
-// sight is a row as it is seen at one moment, with the questions that the
+// snapshot is a row as it is seen at one moment, with the questions that the
 // tables ask of it.
-type sight struct {
+type snapshot struct {
 	rules Rules
 	now   time.Time
 	b     Booking
 	key   string
 	asked func(Rule, bool) // told of each rule that is asked; may be nil
+	// ticket and facts are Admit's alone.
+	ticket Ticket
+	facts  Facts
 	// overwritten: the row does not say what this system has written into it.
 	overwritten bool
 }
 
-func (r Rules) look(b Booking, now time.Time) sight {
+func (r Rules) look(b Booking, now time.Time) snapshot {
 	if b.Task.Status == "" { // NULL
 		b.Task.Status = Pending
 	}
 	read := b.Task
 	b.Task = b.proven()
 	overwritten := b.Task.Status != read.Status || b.Task.Key != read.Key
-	return sight{rules: r, now: now, b: b, key: b.Key(), overwritten: overwritten}
+	return snapshot{rules: r, now: now, b: b, key: b.Key(), overwritten: overwritten}
 }
 
 // proven is the task's state as the columns say it that LAD does not know: Reason,
@@ -133,7 +136,7 @@ var statusOf = map[Reason]TaskStatus{
 }
 
 // meant reports whether LAD still wants this follow-up, at whatever time.
-func (s sight) meant() bool {
+func (s snapshot) meant() bool {
 	switch s.b.Status {
 	case BookingPending, BookingScheduled, BookingConfirmed:
 		return !s.b.Deleted && s.rules.isFollowUp(s.b)
@@ -143,18 +146,18 @@ func (s sight) meant() bool {
 }
 
 // live reports whether LAD still wants this follow-up, at a time that can be read.
-func (s sight) live() bool { return s.meant() && !s.b.ScheduledAt.IsZero() }
+func (s snapshot) live() bool { return s.meant() && !s.b.ScheduledAt.IsZero() }
 
 // zoneless reports whether LAD wants this follow-up at a time that cannot be read.
-func (s sight) zoneless() bool {
+func (s snapshot) zoneless() bool {
 	return s.meant() && s.b.ScheduledAt.IsZero() && !s.b.When.Wall.IsZero()
 }
 
 // untouched: this system has never armed the row. Only then may its type or age
 // make it none of our business; a row that was taken on is seen to its end.
-func (s sight) untouched() bool { return s.b.Task.Revision == 0 }
+func (s snapshot) untouched() bool { return s.b.Task.Revision == 0 }
 
-func (s sight) historic() bool {
+func (s snapshot) historic() bool {
 	since, at := s.rules.ActiveSince, s.b.ScheduledAt
 	if at.IsZero() {
 		at = s.b.When.Wall
@@ -163,16 +166,16 @@ func (s sight) historic() bool {
 }
 
 // same: the stored key is the one of the row's present time.
-func (s sight) same() bool { return s.b.Task.Key == s.key }
+func (s snapshot) same() bool { return s.b.Task.Key == s.key }
 
 // ofLAD: LAD's own scheduler ended this follow-up, under a key that takes the
 // wall clock for UTC (FACTS: its endpoint never shifted it).
-func (s sight) ofLAD() bool {
+func (s snapshot) ofLAD() bool {
 	return s.untouched() && s.b.Task.Key != "" && s.b.Task.Key == s.b.keyFor(s.b.When.Wall)
 }
 
 // called: the call for this time, or for a later one, has been made.
-func (s sight) called() bool {
+func (s snapshot) called() bool {
 	t := s.b.Task
 	return !t.ExecutedAt.IsZero() && !s.b.ScheduledAt.IsZero() &&
 		!s.b.ScheduledAt.After(t.ExecutedAt.Add(s.rules.LeadTime+Earliness))
@@ -180,27 +183,33 @@ func (s sight) called() bool {
 
 // leaseOver: whoever claimed the row has had its time. A claim without a time
 // was not written by this system, and nobody can be waiting for it.
-func (s sight) leaseOver() bool {
+func (s snapshot) leaseOver() bool {
 	c := s.b.Task.ClaimedAt
 	return c.IsZero() || s.now.After(c.Add(s.rules.Lease))
 }
 
+// claimed reports whether a claim is at work.
+func (s snapshot) claimed() bool { return s.unfinished() && !s.leaseOver() }
+
+// held reports whether a person has to say what became of the call.
+func (s snapshot) held() bool { return s.b.Task.is(Failed, OutcomeUnknown) }
+
 // unfinished: whoever claimed the row has not said what came of it.
-func (s sight) unfinished() bool { return s.b.Task.Status == InProgress }
+func (s snapshot) unfinished() bool { return s.b.Task.Status == InProgress }
 
 // planned: this system has made, or is about to make, a task for the row's time.
-func (s sight) planned() bool {
+func (s snapshot) planned() bool {
 	t := s.b.Task
 	return (t.Status == Scheduled || t.is(Failed, NotStarted)) && s.same()
 }
 
 // overdue: the task should have fired, or come again, by now.
-func (s sight) overdue() bool {
+func (s snapshot) overdue() bool {
 	return s.now.After(later(s.b.Task.DueAt, s.b.Task.ClaimedAt).Add(s.rules.Grace))
 }
 
 // late: the promise is too old to keep.
-func (s sight) late() bool {
+func (s snapshot) late() bool {
 	from := s.b.ScheduledAt
 	if made := s.b.CreatedAt; !made.After(s.now) { // else its clock is ahead, and says nothing
 		from = later(from, made)
@@ -209,28 +218,28 @@ func (s sight) late() bool {
 }
 
 // backdated: when the booking was made, its time had long passed.
-func (s sight) backdated() bool {
+func (s snapshot) backdated() bool {
 	return s.rules.MaxBackdate > 0 && s.untouched() && !s.b.CreatedAt.After(s.now) && s.b.CreatedAt.Sub(s.b.ScheduledAt) > s.rules.MaxBackdate
 }
 
-func (s sight) beyondHorizon() bool {
+func (s snapshot) beyondHorizon() bool {
 	return s.b.ScheduledAt.After(s.now.Add(s.rules.Horizon))
 }
 
-func (s sight) tooEarly() bool {
+func (s snapshot) tooEarly() bool {
 	return s.now.Before(s.b.ScheduledAt.Add(-s.rules.LeadTime - Earliness))
 }
 
 // retryable: the attempt whose outcome is unknown may simply be made again,
 // because the agent deduplicates. Once the call would be late nothing may be
 // made again, and what happened is still unknown.
-func (s sight) retryable() bool {
+func (s snapshot) retryable() bool {
 	return s.rules.AgentIdempotent && s.live() && !s.late()
 }
 
 // finalForKey: the row has an end that is never left by itself while the
 // booking keeps its time. Reasons that nobody here has written count as final.
-func (s sight) finalForKey() bool {
+func (s snapshot) finalForKey() bool {
 	switch t := s.b.Task; t.Status {
 	case Executed:
 		return true
@@ -245,7 +254,7 @@ func (s sight) finalForKey() bool {
 
 // unkeyed: somebody else ended the follow-up without saying for which time, so
 // it is taken for the time at which this system first sees it.
-func (s sight) unkeyed() bool {
+func (s snapshot) unkeyed() bool {
 	t := s.b.Task
 	return t.Key == "" && !s.same() && (t.Status == Cancelled && t.Reason != BookingCancelled ||
 		t.Status == Executed && t.ExecutedAt.IsZero())

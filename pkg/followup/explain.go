@@ -46,7 +46,7 @@ func (t Task) Ticket() (Ticket, bool) {
 }
 
 // ask tells whoever wants to know that a rule was asked.
-func (s sight) ask(rule Rule, fits bool) bool {
+func (s snapshot) ask(rule Rule, fits bool) bool {
 	if s.asked != nil {
 		s.asked(rule, fits)
 	}

@@ -21,15 +21,6 @@ type Report struct {
 	Outcome Outcome
 	CallID  string // if the voice service named one
 	Detail  string // in this system's own words, for people
-	Words   string // the voice agent's own, masked, if the operator asks for them; for row and log alone
-}
-
-// Text is all that there is to say.
-func (r Report) Text() string {
-	if r.Words == "" {
-		return r.Detail
-	}
-	return r.Detail + ": " + r.Words
 }
 
 // Finish is the state that a report makes of a claimed task. An accepted call
@@ -37,7 +28,7 @@ func (r Report) Text() string {
 // rung the lead. It may be asked again with what the call's job said later.
 func (r Rules) Finish(claimed Task, report Report) Task {
 	next := claimed
-	next.Status, next.LastError = Failed, report.Text()
+	next.Status, next.LastError = Failed, report.Detail
 	if report.CallID != "" {
 		next.CallID = report.CallID
 	}

@@ -47,8 +47,8 @@ func withoutInPlan(rules ...Rule) []line {
 	return withoutRule(planTable, func(l line) Rule { return l.rule }, rules...)
 }
 
-func withoutInAdmit(rules ...Rule) []admitLine {
-	return withoutRule(admitTable, func(l admitLine) Rule { return l.rule }, rules...)
+func withoutInAdmit(rules ...Rule) []line {
+	return withoutRule(admitTable, func(l line) Rule { return l.rule }, rules...)
 }
 
 // theGuards are those by which the design stands, by their names there.
@@ -128,12 +128,12 @@ var everyConcernAlone = []missed{
 	{modelGuards{unswept: concernChanged, name: "sweep without changed"}, oneAct, wrongNeverEnds},
 }
 
-func TestTheModelMissesEveryGuardOfTheDesign(t *testing.T) {
+func TestModel_guards(t *testing.T) {
 	t.Parallel()
 	missesAll(t, theGuards)
 }
 
-func TestTheModelMissesEveryRuleOfBothTables(t *testing.T) {
+func TestModel_rules(t *testing.T) {
 	t.Parallel()
 	missesAll(t, everyLine)
 	rules := map[Rule]bool{}
@@ -146,7 +146,7 @@ func TestTheModelMissesEveryRuleOfBothTables(t *testing.T) {
 	}
 }
 
-func TestTheModelMissesEveryColumnOfAGuardAndEveryConcernOfTheSweep(t *testing.T) {
+func TestModel_columns(t *testing.T) {
 	t.Parallel()
 	missesAll(t, everyColumn)
 	missesAll(t, everyConcernAlone)

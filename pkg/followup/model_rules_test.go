@@ -35,7 +35,7 @@ type modelScenario struct {
 type modelGuards struct {
 	name      string
 	plan      []line       // nil: Plan itself
-	admit     []admitLine  // nil: Admit itself
+	admit     []line       // nil: Admit itself
 	rules     func(*Rules) // bends the settings
 	unchecked column       // of the UPDATE
 	unfenced  column       // of a finish
@@ -254,12 +254,13 @@ func (m *model) admit(b Booking, t Ticket, now time.Time) Decision {
 		return m.rules.Admit(&b, m.facts(), t, now)
 	}
 	s := m.rules.look(b, now)
+	s.ticket, s.facts = t, m.facts()
 	for _, l := range m.without.admit {
-		if l.fits(s, t, m.facts()) {
-			return l.answer(s, t, m.facts()).above(t)
+		if l.fits(s) {
+			return l.answer(s, l.rule).above(t)
 		}
 	}
-	return s.claim(t)
+	return s.claim()
 }
 
 func (m *model) facts() Facts {

@@ -78,7 +78,7 @@ var modelScenarios = []struct {
 }
 
 // Not parallel, for the sake of memory: one search at a time.
-func TestNoReachableStateOfTheModelBreaksAnInvariant(t *testing.T) {
+func TestModel(t *testing.T) {
 	var states, transitions int
 	var took time.Duration
 	for _, s := range modelScenarios {

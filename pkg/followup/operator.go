@@ -115,7 +115,7 @@ func (r Rules) Cancel(b Booking, now time.Time) (Decision, error) {
 
 // reopen lets the row wait for a task. The revision makes stale whatever task
 // there still is, and the finish of the last claim unless the call was accepted.
-func (s sight) reopen(rule Rule) Decision {
+func (s snapshot) reopen(rule Rule) Decision {
 	next := s.b.Task
 	next.Status, next.Reason, next.LastError = Pending, "", ""
 	next.Revision++

@@ -12,7 +12,7 @@ func (r Rules) Plan(b *Booking, now time.Time) Decision { return r.plan(b, now, 
 
 // plan also tells asked, unless it is nil, of each rule that it asks.
 func (r Rules) plan(b *Booking, now time.Time, asked func(Rule, bool)) Decision {
-	s := sight{asked: asked}
+	s := snapshot{asked: asked}
 	if s.ask(RuleAbsent, b == nil) {
 		return Decision{Effect: None, Rule: RuleAbsent}
 	}
@@ -20,7 +20,7 @@ func (r Rules) plan(b *Booking, now time.Time, asked func(Rule, bool)) Decision 
 	s.asked = asked
 	for _, l := range planTable {
 		if s.ask(l.rule, l.fits(s)) {
-			return s.refresh(l.answer(s))
+			return s.refresh(l.answer(s, l.rule))
 		}
 	}
 	if s.ask(RuleOverdue, s.planned()) {
@@ -33,43 +33,27 @@ func (r Rules) plan(b *Booking, now time.Time, asked func(Rule, bool)) Decision 
 // line is one line of a table: if it fits, its answer holds.
 type line struct {
 	rule   Rule
-	fits   func(sight) bool
-	answer func(sight) Decision
+	fits   func(snapshot) bool
+	answer func(snapshot, Rule) Decision
 }
 
 // planTable ends in arm: what no line settles is new, moved, revived or overdue.
 var planTable = []line{
-	{RuleNoFollowUp,
-		func(s sight) bool { return s.untouched() && !s.rules.isFollowUp(s.b) },
-		func(s sight) Decision { return s.keep(RuleNoFollowUp) }},
-	{RuleHistoric,
-		func(s sight) bool { return s.untouched() && s.historic() },
-		func(s sight) Decision { return s.keep(RuleHistoric) }},
-	{RuleClaimed,
-		func(s sight) bool { return s.unfinished() && !s.leaseOver() },
-		func(s sight) Decision { return s.keep(RuleClaimed) }},
-	{RuleLeaseOver, sight.unfinished,
-		func(s sight) Decision {
+	{RuleNoFollowUp, func(s snapshot) bool { return s.untouched() && !s.rules.isFollowUp(s.b) }, snapshot.keep},
+	{RuleHistoric, func(s snapshot) bool { return s.untouched() && s.historic() }, snapshot.keep},
+	{RuleClaimed, snapshot.claimed, snapshot.keep},
+	{RuleLeaseOver, snapshot.unfinished,
+		func(s snapshot, rule Rule) Decision {
 			if s.retryable() {
-				return s.arm(RuleLeaseOver)
+				return s.arm(rule)
 			}
-			return s.hold()
+			return s.hold(rule)
 		}},
-	{RuleHeld,
-		func(s sight) bool { return s.b.Task.is(Failed, OutcomeUnknown) },
-		func(s sight) Decision { return s.keep(RuleHeld) }},
-	{RuleCalled, sight.called, sight.markCalled},
-	{RuleNoZone, sight.zoneless, sight.noZone},
-	{RuleNotLive,
-		func(s sight) bool { return !s.live() },
-		sight.withdraw},
-	{RuleSettled, sight.unkeyed, sight.pin},
-	{RuleSettled,
-		func(s sight) bool { return s.finalForKey() && (s.same() || s.ofLAD()) },
-		func(s sight) Decision { return s.keep(RuleSettled) }},
-	{RuleOnItsWay,
-		func(s sight) bool {
-			return s.planned() && !s.overdue()
-		},
-		func(s sight) Decision { return s.keep(RuleOnItsWay) }},
+	{RuleHeld, snapshot.held, snapshot.keep},
+	{RuleCalled, snapshot.called, snapshot.markCalled},
+	{RuleNoZone, snapshot.zoneless, snapshot.noZone},
+	{RuleNotLive, func(s snapshot) bool { return !s.live() }, snapshot.withdraw},
+	{RuleSettled, snapshot.unkeyed, snapshot.pin},
+	{RuleSettled, func(s snapshot) bool { return s.finalForKey() && (s.same() || s.ofLAD()) }, snapshot.keep},
+	{RuleOnItsWay, func(s snapshot) bool { return s.planned() && !s.overdue() }, snapshot.keep},
 }

@@ -6,11 +6,11 @@ import "time"
 const LeaseOverError = "the attempt ended before its outcome was recorded; the call may have been made"
 
 // keep leaves everything as it is.
-func (s sight) keep(rule Rule) Decision { return Decision{Effect: None, Rule: rule} }
+func (s snapshot) keep(rule Rule) Decision { return Decision{Effect: None, Rule: rule} }
 
 // end moves the row to an end that holds for the booking's present time, and
 // drops its task.
-func (s sight) end(rule Rule, status TaskStatus, reason Reason) Decision {
+func (s snapshot) end(rule Rule, status TaskStatus, reason Reason) Decision {
 	next := s.b.Task
 	next.Status, next.Reason = status, reason
 	next.Key, next.PlannedFor = s.key, s.b.ScheduledAt
@@ -19,33 +19,33 @@ func (s sight) end(rule Rule, status TaskStatus, reason Reason) Decision {
 	return Decision{Effect: Update, Rule: rule, Next: next, Drop: drop}
 }
 
-func (s sight) markCalled() Decision {
+func (s snapshot) markCalled(rule Rule) Decision {
 	if s.b.Task.Status == Executed && s.same() {
-		return s.keep(RuleCalled)
+		return s.keep(rule)
 	}
-	d := s.end(RuleCalled, Executed, "")
+	d := s.end(rule, Executed, "")
 	d.Next.ClaimedAt = d.Next.ExecutedAt // which is what proves it
 	return d
 }
 
 // withdraw cancels a call that LAD no longer means, if it is still to be made, or
 // waits for a time that can be read: LAD reviving the booking brings either back.
-func (s sight) withdraw() Decision {
+func (s snapshot) withdraw(rule Rule) Decision {
 	if t := s.b.Task; !t.open() && !t.is(Failed, UnknownTimezone) {
-		return s.keep(RuleNotLive)
+		return s.keep(rule)
 	}
-	return s.end(RuleNotLive, Cancelled, BookingCancelled)
+	return s.end(rule, Cancelled, BookingCancelled)
 }
 
-func (s sight) expire() Decision { return s.end(RuleExpired, Failed, Expired) }
+func (s snapshot) expire(rule Rule) Decision { return s.end(rule, Failed, Expired) }
 
 // noZone ends a follow-up whose time cannot be read. LAD correcting the zone, or
 // FOLLOWUP_DEFAULT_TIMEZONE, brings it back.
-func (s sight) noZone() Decision {
+func (s snapshot) noZone(rule Rule) Decision {
 	if t := s.b.Task; !t.open() && !t.is(Cancelled, BookingCancelled) { // which LAD has revived
-		return s.keep(RuleNoZone)
+		return s.keep(rule)
 	}
-	d := s.end(RuleNoZone, Failed, UnknownTimezone)
+	d := s.end(rule, Failed, UnknownTimezone)
 	d.Next.LastError = "the booking's timezone cannot be read, so nobody knows when to call"
 	return d
 }
@@ -53,7 +53,7 @@ func (s sight) noZone() Decision {
 // refresh has a row that stays as it is written once all the same, if LAD has
 // written over it, or if the sweep finds it by a time that it no longer has. A
 // claim at work is its finish's to write.
-func (s sight) refresh(d Decision) Decision {
+func (s snapshot) refresh(d Decision) Decision {
 	ours := d.Rule != RuleNoFollowUp && d.Rule != RuleClaimed
 	if d.Effect == None && ours && (s.overwritten || s.b.Stale && d.Rule != RuleHeld) {
 		d.Effect, d.Next = Update, s.b.Task
@@ -62,22 +62,22 @@ func (s sight) refresh(d Decision) Decision {
 }
 
 // pin writes down for which time the end that the row has holds.
-func (s sight) pin() Decision { return s.end(RuleSettled, s.b.Task.Status, s.b.Task.Reason) }
+func (s snapshot) pin(rule Rule) Decision { return s.end(rule, s.b.Task.Status, s.b.Task.Reason) }
 
 // hold keeps the key of the attempt that is in doubt: the person who resolves
 // it, and the late answer that may still come, mean that attempt.
-func (s sight) hold() Decision {
+func (s snapshot) hold(rule Rule) Decision {
 	next := s.b.Task
 	next.Status, next.Reason, next.LastError = Failed, OutcomeUnknown, LeaseOverError
-	return Decision{Effect: Update, Rule: RuleLeaseOver, Next: next}
+	return Decision{Effect: Update, Rule: rule, Next: next}
 }
 
 // arm gives the row a task for its time: unless that is too long ago, or too
 // far ahead, in which case a sweep will arm it.
-func (s sight) arm(rule Rule) Decision {
+func (s snapshot) arm(rule Rule) Decision {
 	switch {
 	case s.ask(RuleExpired, s.late()):
-		return s.expire()
+		return s.expire(RuleExpired)
 	case s.ask(RuleBackdated, s.backdated()):
 		return s.end(RuleBackdated, Failed, Backdated)
 	case s.ask(RuleBeyond, s.beyondHorizon()):
@@ -98,7 +98,7 @@ func (s sight) arm(rule Rule) Decision {
 }
 
 // putOff arms the row for a later moment than its time.
-func (s sight) putOff(rule Rule, reason Reason, until time.Time) Decision {
+func (s snapshot) putOff(rule Rule, reason Reason, until time.Time) Decision {
 	d := s.arm(rule)
 	if d.Effect == Arm {
 		d.Next.Reason, d.Next.DueAt = reason, until
@@ -110,7 +110,7 @@ func (s sight) putOff(rule Rule, reason Reason, until time.Time) Decision {
 // its finish has left it. A call that would be too late by then ends as expired.
 func (r Rules) Defer(b Booking, reason Reason, until, now time.Time) Decision {
 	if s := r.look(b, until); s.late() {
-		return s.expire()
+		return s.expire(RuleExpired)
 	}
 	return r.look(b, now).putOff(RuleDeferred, reason, until)
 }
@@ -130,7 +130,7 @@ func (d Decision) above(t Ticket) Decision {
 	return d
 }
 
-func (s sight) park() Decision {
+func (s snapshot) park() Decision {
 	if s.b.Task.Status == Pending {
 		return s.keep(RuleBeyond)
 	}
@@ -142,11 +142,14 @@ func (s sight) park() Decision {
 	return Decision{Effect: Update, Rule: RuleBeyond, Next: next, Drop: drop}
 }
 
-// claim makes the row in_progress for this ticket. A ticket newer than the row
+// wait leaves everything, and has the same task come again.
+func (s snapshot) wait(rule Rule) Decision { return Decision{Effect: Wait, Rule: rule} }
+
+// claim makes the row in_progress for the ticket. A ticket newer than the row
 // belongs to a task that fired before its enqueue was recorded, so the claim
 // records it.
-func (s sight) claim(t Ticket) Decision {
-	next := s.record(t)
+func (s snapshot) claim() Decision {
+	next := s.record(s.ticket)
 	next.Status, next.Reason = InProgress, ""
 	next.Attempts++
 	next.ClaimedAt = s.now
@@ -155,17 +158,17 @@ func (s sight) claim(t Ticket) Decision {
 
 // queueUp gives the call a slot. It costs no attempt. A call that was tried before
 // stays failed/not_started: LAD's index may keep it from being scheduled again.
-func (s sight) queueUp(t Ticket, slot time.Time) Decision {
-	next := s.record(t)
+func (s snapshot) queueUp(rule Rule) Decision {
+	next := s.record(s.ticket)
 	if !next.is(Failed, NotStarted) {
 		next.Status, next.Reason = Scheduled, Paced
 	}
-	next.DueAt, next.ClaimedAt = slot, time.Time{}
-	return Decision{Effect: Queue, Rule: RulePaced, Next: next}
+	next.DueAt, next.ClaimedAt = s.slot(), time.Time{}
+	return Decision{Effect: Queue, Rule: rule, Next: next}
 }
 
 // record is the row with this ticket's task as its task.
-func (s sight) record(t Ticket) Task {
+func (s snapshot) record(t Ticket) Task {
 	next := s.b.Task
 	if t.Revision > next.Revision || !s.same() {
 		next.DueAt = s.now // the row's was another task's, or for another time

@@ -60,26 +60,26 @@ var (
 func (c Config) Validate() error {
 	var problems settings.Problems
 	problems.Unless(projectFormat.MatchString(c.ProjectID),
-		"GCP_PROJECT_ID", "is %q: set it to the id of the Google Cloud project that holds the queue", c.ProjectID)
+		"GCP_PROJECT_ID", "is not valid: set it to the id of the Google Cloud project that holds the queue")
 	problems.Unless(locationFormat.MatchString(c.Location),
-		"GCP_LOCATION", "is %q: set it to the queue's region, as europe-west3", c.Location)
+		"GCP_LOCATION", "is not valid: set it to the queue's region, as europe-west3")
 	problems.Unless(queueFormat.MatchString(c.Queue),
-		"FOLLOWUP_QUEUE_NAME", "is %q: set it to the queue's short name (letters, digits and hyphens)", c.Queue)
+		"FOLLOWUP_QUEUE_NAME", "is not valid: set it to the queue's short name (letters, digits and hyphens)")
 	problems.Unless(emailFormat.MatchString(c.ServiceAccount),
-		"GCP_CLOUD_TASKS_SERVICE_ACCOUNT", "is %q: set it to the e-mail address of the task invoker's service account", c.ServiceAccount)
+		"GCP_CLOUD_TASKS_SERVICE_ACCOUNT", "is not valid: set it to the e-mail address of the task invoker's service account")
 	problems.Unless(c.DispatchDeadline >= minDispatchDeadline && c.DispatchDeadline <= maxDispatchDeadline,
 		"FOLLOWUP_DISPATCH_DEADLINE", "is %v: set it between %v and %v, which is what Cloud Tasks allows", c.DispatchDeadline, minDispatchDeadline, maxDispatchDeadline)
 
 	endpoint, err := url.Parse(c.Endpoint)
 	switch {
 	case err != nil || endpoint.Host == "" || (endpoint.Scheme != "https" && endpoint.Scheme != "http"):
-		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "is %q: set it to the https URL of the execute function", c.Endpoint)
+		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "is not valid: set it to the https URL of the execute function")
 	case endpoint.User != nil || endpoint.RawQuery != "" || endpoint.Fragment != "":
 		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "has a user, query or fragment: give the plain URL of the execute function")
 	case endpoint.Scheme == "http" && c.EmulatorHost == "":
-		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "is %q: use https, or the task's token travels in clear (http goes with CLOUD_TASKS_EMULATOR_HOST only)", c.Endpoint)
+		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "is not valid: use https, or the task's token travels in clear (http goes with CLOUD_TASKS_EMULATOR_HOST only)")
 	case !strings.HasSuffix(endpoint.Path, bookingPath):
-		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "is %q: let its path end in %s, as the execute function expects", c.Endpoint, bookingPath)
+		problems.Add("FOLLOWUP_EXECUTION_ENDPOINT", "is not valid: let its path end in %s, as the execute function expects", bookingPath)
 	}
 	return problems.Err()
 }

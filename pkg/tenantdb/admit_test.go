@@ -86,7 +86,7 @@ func TestAdmitLeavesTheRowAloneUnlessItStores(t *testing.T) {
 func TestALeadThatIsGoneOrForeignIsEmpty(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
-	loosen(t, f, tenantdbtest.TenantA, "lead_id")
+	f.Loosen(t, tenantdbtest.TenantA, "lead_id")
 	f.LAD(t, tenantdbtest.TenantA, `ALTER TABLE lead_bookings DROP CONSTRAINT lead_bookings_tenant_id_lead_id_fkey`)
 	f.LAD(t, tenantdbtest.TenantA, `ALTER TABLE lead_bookings DISABLE TRIGGER USER`)
 	foreign := uuid.New()

@@ -53,7 +53,7 @@ func TestABookingIsReadWithEveryColumnToTheMicrosecond(t *testing.T) {
 func TestWhatLADLeavesNullIsReadAsNothing(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
-	loosen(t, f, tenantdbtest.TenantB, "lead_id", "booking_type", "booking_source", "scheduled_at", "status", "task_status", "execution_attempts")
+	f.Loosen(t, tenantdbtest.TenantB, "lead_id", "booking_type", "booking_source", "scheduled_at", "status", "task_status", "execution_attempts")
 	nulls := map[string]any{}
 	for _, column := range []string{
 		"lead_id", "assigned_user_id", "booking_type", "booking_source", "scheduled_at", "timezone", "created_at", "status", "is_deleted", "metadata",

@@ -48,7 +48,7 @@ func TestNoConditionIsAskedAboutAForeignRow(t *testing.T) {
 	f.LAD(t, tenantdbtest.TenantA, `ANALYZE leads, lead_bookings`)
 	// Without it the tenant's index would be asked first, whatever the view says.
 	f.LAD(t, tenantdbtest.TenantA, `DROP INDEX idx_lead_bookings_tenant`)
-	db := login(t, f, "")
+	db := f.Login(t, "")
 	ask := func(sql string) error {
 		return inTenantA(t, db, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(t.Context(), strings.ReplaceAll(informers, "@", tenantdbtest.TenantA.String())); err != nil {

@@ -148,7 +148,7 @@ func TestEvenWithAllRightsOnTheViewsNoRowChangesItsTenant(t *testing.T) {
 	f, db := scene(t)
 	f.LAD(t, tenantdbtest.TenantA, `GRANT ALL ON followup_bookings TO followup_app`)
 	f.LAD(t, tenantdbtest.TenantA, `ALTER TABLE lead_bookings DISABLE TRIGGER USER`) // LAD's asks for rights of its own
-	loosen(t, f, tenantdbtest.TenantA, "booking_type", "booking_source", "scheduled_at")
+	f.Loosen(t, tenantdbtest.TenantA, "booking_type", "booking_source", "scheduled_at")
 	for name, sql := range map[string]string{
 		"UPDATE": `UPDATE followup_bookings SET tenant_id = gen_random_uuid()`,
 		"INSERT": `INSERT INTO followup_bookings (tenant_id, lead_id) SELECT gen_random_uuid(), lead_id FROM followup_bookings`,

@@ -55,7 +55,7 @@ func scene(t *testing.T) (*tenantdbtest.Fixture, *tenantdb.DB) {
 	f.Config.Schema = tenantdbtest.SchemaB
 	f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB})
 	f.Config.Schema = tenantdbtest.SharedSchema
-	return f, login(t, f, "")
+	return f, f.Login(t, "")
 }
 
 var errUndo = errors.New("the test rolls back")

@@ -142,7 +142,7 @@ func kindsOfRows(r followup.Rules) []kindOfRow {
 func TestEachConcernFindsItsRowsAndNoOthers(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
-	loosen(t, f, tenantdbtest.TenantA, "scheduled_at", "booking_type")
+	f.Loosen(t, tenantdbtest.TenantA, "scheduled_at", "booking_type")
 	r := rules()
 	names := map[followup.Ref]string{}
 	want, got := map[string][]tenantdb.Concern{}, map[string][]tenantdb.Concern{}
@@ -172,7 +172,7 @@ func TestEachConcernFindsItsRowsAndNoOthers(t *testing.T) {
 func TestARowWithoutATaskStatusIsPending(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
-	loosen(t, f, tenantdbtest.TenantB, "task_status")
+	f.Loosen(t, tenantdbtest.TenantB, "task_status")
 	none := map[string]any{"task_status": nil}
 	timed := followup.Task{Status: followup.Pending}
 	due := f.Insert(t, tenantdbtest.Row{Tenant: tenantdbtest.TenantB, Task: timed, Columns: none})
@@ -276,7 +276,7 @@ func TestEachConcernIsAnsweredFromItsIndex(t *testing.T) {
 		SELECT $1, $2, (ARRAY['meeting', 'demo', 'follow_up'])[1 + n % 3], 'x', now() - n * interval '1 hour',
 			CASE WHEN n % 3 < 2 THEN 'pending' ELSE (ARRAY['pending', 'scheduled', 'in_progress', 'failed'])[1 + n / 3 % 4] END,
 			now() - n * interval '1 hour', CASE WHEN n % 100 > 0 THEN now() - n * interval '1 hour' END, 'GST', $3
-		FROM generate_series(1, 20000) AS n`, tenantdbtest.TenantA, newLead(t, f, tenantdbtest.TenantA), followup.Times{}.Rule())
+		FROM generate_series(1, 20000) AS n`, tenantdbtest.TenantA, f.NewLead(t, tenantdbtest.TenantA), followup.Times{}.Rule())
 	f.LAD(t, tenantdbtest.TenantA, `ANALYZE lead_bookings`)
 	for c, index := range map[tenantdb.Concern]string{
 		tenantdb.Due: "followup_pending_idx", tenantdb.Withdrawn: "followup_pending_idx",

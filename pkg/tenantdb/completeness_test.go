@@ -20,7 +20,7 @@ func TestTheSweepFindsEveryRowThatPlanWouldChange(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry())
 	tenant := tenantdbtest.TenantB // where LAD's columns may be NULL
-	loosen(t, f, tenant, "task_status", "scheduled_at", "status", "booking_type")
+	f.Loosen(t, tenant, "task_status", "scheduled_at", "status", "booking_type")
 	byRule := map[followup.Rule]int{}
 	rapid.Check(t, func(r *rapid.T) {
 		d := drawer{T: r, now: micro(time.Now()), tenant: tenant}

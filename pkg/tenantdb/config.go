@@ -68,7 +68,7 @@ func (c Config) Validate() error {
 		problems.Add("DATABASE_URL", "is missing: set it to the database's connection string, or set INSTANCE_CONNECTION_NAME, DB_USER and DB_NAME for Cloud SQL")
 	case !c.URL.IsSet():
 		problems.Unless(strings.Count(c.Instance, ":") >= 2,
-			"INSTANCE_CONNECTION_NAME", "is %q: set it to project:region:instance", c.Instance)
+			"INSTANCE_CONNECTION_NAME", "is not valid: set it to project:region:instance")
 		problems.Unless(c.User != "",
 			"DB_USER", "is missing: set it to the IAM database user (a service account's address without .gserviceaccount.com)")
 		problems.Unless(c.Database != "", "DB_NAME", "is missing: set it to the name of LAD's database")

@@ -1,5 +1,6 @@
 // Package tenantdb is the repository layer: the only place that holds SQL, and
-// the only one that holds a pgx.Tx.
+// the only one that holds a pgx.Tx. What only people ask is in its operatordb, which
+// the functions do not link.
 //
 // Every statement runs in a transaction that is bound to one tenant before it
 // reads or writes anything: the tenant's schema becomes the search path, and

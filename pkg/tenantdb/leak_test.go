@@ -7,8 +7,8 @@ import (
 )
 
 // All turns share the one connection of the pool, until one loses it.
-func TestTenThousandTurnsOfAlternatingTenantsOnAPoolOfOneLeakNothing(t *testing.T) {
+func TestLeak(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t, tenantdbtest.WithRegistry(), poolOfOne, patient)
-	newTurns(t, f, f.DB).take(t, 10_000, 1)
+	newTurns(t, f, f.DB).take(t, 1)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -55,10 +57,15 @@ func newTurns(t *testing.T, f *tenantdbtest.Fixture, db *tenantdb.DB) *turns {
 // patient is for a machine that has much else to do.
 func patient(c *tenantdb.Config) { c.LockTimeout, c.StatementTimeout = 30*time.Second, time.Minute }
 
-// take lets so many workers take n turns between them. Each worker's turns go
-// round the tenants, so that no two in a row are of the same one.
-func (w *turns) take(t *testing.T, n, workers int) {
+// take lets so many workers take 2,000 turns between them, or 10,000 with
+// FOLLOWUP_BIG=1. Each worker's turns go round the tenants, so that no two in a row
+// are of the same one.
+func (w *turns) take(t *testing.T, workers int) {
 	t.Helper()
+	n := 2_000
+	if os.Getenv("FOLLOWUP_BIG") != "" {
+		n = 10_000
+	}
 	start := time.Now()
 	var working sync.WaitGroup
 	for worker := range workers {
@@ -181,7 +188,7 @@ func (w *turns) readForeign(tenant uuid.UUID, random *rand.Rand) error {
 }
 
 func (w *turns) list(tenant uuid.UUID, _ *rand.Rand) error {
-	page, _, err := w.db.List(context.Background(), tenant, tenantdb.Filter{}, rules(), tenantdb.Cursor{}, 100)
+	page, _, err := operatordb.DB{DB: w.db}.List(context.Background(), tenant, operatordb.Filter{}, rules(), operatordb.Cursor{}, 100)
 	if err != nil {
 		return err
 	}

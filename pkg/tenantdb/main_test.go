@@ -4,11 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/pkg/followup"
-	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
@@ -35,23 +32,5 @@ func await(t *testing.T, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("in vain: %s", what)
 		}
-	}
-}
-
-// newLead inserts a lead of LAD's, and the user whom it is assigned to.
-func newLead(t *testing.T, f *tenantdbtest.Fixture, tenant uuid.UUID) uuid.UUID {
-	t.Helper()
-	id := uuid.New()
-	f.LAD(t, tenant, `INSERT INTO users (id, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, tenantdbtest.User(tenant), tenant)
-	f.LAD(t, tenant, `INSERT INTO leads (id, tenant_id, first_name, phone, assigned_user_id) VALUES ($1, $2, 'Ada', '+4915112345678', $3)`,
-		id, tenant, tenantdbtest.User(tenant))
-	return id
-}
-
-// loosen lets a column be NULL, as a LAD of another age may have it.
-func loosen(t *testing.T, f *tenantdbtest.Fixture, tenant uuid.UUID, columns ...string) {
-	t.Helper()
-	for _, c := range columns {
-		f.LAD(t, tenant, `ALTER TABLE lead_bookings ALTER COLUMN `+c+` DROP NOT NULL`)
 	}
 }

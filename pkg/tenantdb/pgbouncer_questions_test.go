@@ -9,6 +9,7 @@ import (
 
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
+	"lad.internal/followup/pkg/tenantdb/operatordb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -19,7 +20,7 @@ func questions(b followup.Booking) map[string]func(context.Context, *tenantdb.DB
 	from, before := b.ScheduledAt.Add(-time.Hour), b.ScheduledAt.Add(time.Hour)
 	all := map[string]func(context.Context, *tenantdb.DB) (bool, error){
 		"Clock": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-			now, err := db.Clock(ctx)
+			now, err := operatordb.DB{DB: db}.Clock(ctx)
 			return time.Since(now).Abs() < time.Minute, err
 		},
 		"Tenants": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
@@ -31,36 +32,36 @@ func questions(b followup.Booking) map[string]func(context.Context, *tenantdb.DB
 			return lead.Number != "", err
 		},
 		"Bookings": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-			found, err := db.Bookings(ctx, tenant, []uuid.UUID{b.BookingID, uuid.New()})
+			found, err := operatordb.DB{DB: db}.Bookings(ctx, tenant, []uuid.UUID{b.BookingID, uuid.New()})
 			return len(found) == 1, err
 		},
 		"Waiting": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
 			n := 0
-			err := db.Waiting(ctx, tenant, rules(), func(followup.Booking) { n++ })
+			err := operatordb.DB{DB: db}.Waiting(ctx, tenant, rules(), func(followup.Booking) { n++ })
 			return n > 0, err
 		},
 		"Report": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-			report, err := db.Report(ctx, tenant, rules(), time.Hour, time.Minute)
+			report, err := operatordb.DB{DB: db}.Report(ctx, tenant, rules(), time.Hour, time.Minute)
 			return report.Due > 0, err
 		},
 		"Leaks": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-			leaks, err := db.Leaks(ctx, tenantdbtest.SharedSchema)
+			leaks, err := operatordb.DB{DB: db}.Leaks(ctx, tenantdbtest.SharedSchema)
 			return len(leaks) == 0, err
 		},
 		"SchemaExcess": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-			excess, err := db.SchemaExcess(ctx, tenantdbtest.SharedSchema)
+			excess, err := operatordb.DB{DB: db}.SchemaExcess(ctx, tenantdbtest.SharedSchema)
 			return len(excess) == 0, err
 		},
 		"RoleExcess": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-			excess, err := db.RoleExcess(ctx)
+			excess, err := operatordb.DB{DB: db}.RoleExcess(ctx)
 			return len(excess) == 0, err
 		},
 		"LADTriggers": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-			names, err := db.LADTriggers(ctx, tenantdbtest.SharedSchema)
+			names, err := operatordb.DB{DB: db}.LADTriggers(ctx, tenantdbtest.SharedSchema)
 			return len(names) == 0, err
 		},
 		"Migrations": func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-			status, err := db.Migrations(ctx, tenantdbtest.SharedSchema)
+			status, err := operatordb.DB{DB: db}.Migrations(ctx, tenantdbtest.SharedSchema)
 			return len(status) == 2, err
 		},
 	}
@@ -70,13 +71,13 @@ func questions(b followup.Booking) map[string]func(context.Context, *tenantdb.DB
 		concerns, err := db.Concerned(ctx, tenant, impatient)
 		return slices.Equal(concerns, []tenantdb.Concern{tenantdb.Overdue}), err
 	}
-	for name, filter := range map[string]tenantdb.Filter{
+	for name, filter := range map[string]operatordb.Filter{
 		"List":           {},
 		"List, filtered": {Statuses: []followup.TaskStatus{followup.Scheduled, followup.Failed}, DueFrom: from, DueBefore: before, Open: true},
 		"List, by claim": {Reasons: []followup.Reason{followup.NotStarted}, ClaimedFrom: from, ClaimedBefore: before, Overdue: true},
 	} {
 		all[name] = func(ctx context.Context, db *tenantdb.DB) (bool, error) {
-			page, _, err := db.List(ctx, tenant, filter, rules(), tenantdb.Cursor{}, 10)
+			page, _, err := operatordb.DB{DB: db}.List(ctx, tenant, filter, rules(), operatordb.Cursor{}, 10)
 			return len(page) > 0 == (filter.Reasons == nil), err
 		}
 	}

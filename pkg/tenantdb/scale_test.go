@@ -27,7 +27,7 @@ func TestTheSweepCostsWhatIsDueAndNotWhatIsStored(t *testing.T) {
 	f := tenantdbtest.New(t)
 	// Of every 100 rows one is a follow-up, in history or in the far future; the
 	// due ones come on top.
-	lead := newLead(t, f, tenantdbtest.TenantA)
+	lead := f.NewLead(t, tenantdbtest.TenantA)
 	f.LAD(t, tenantdbtest.TenantA, `INSERT INTO lead_bookings (tenant_id, lead_id, booking_type, booking_source, scheduled_at, created_at)
 		SELECT $1, $3, CASE WHEN n % 100 = 0 THEN 'follow_up' ELSE 'viewing' END, 'voice_agent',
 			now() + CASE WHEN n % 200 = 0 THEN interval '1 year' ELSE interval '-1 year' END, now() - interval '2 years'

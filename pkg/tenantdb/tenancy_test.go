@@ -154,7 +154,7 @@ func TestConnectionFaultsAreToldApart(t *testing.T) {
 
 func TestAServerWithoutConnectionsLeftIsBusy(t *testing.T) {
 	t.Parallel()
-	db := login(t, tenantdbtest.New(t), "CONNECTION LIMIT 0")
+	db := tenantdbtest.New(t).Login(t, "CONNECTION LIMIT 0")
 	_, _, err := db.Booking(t.Context(), followup.Ref{TenantID: tenantdbtest.TenantA, BookingID: uuid.New()})
 	if tenantdb.FaultOf(err) != tenantdb.ErrBusy || sqlState(err) != "53300" {
 		t.Error(err)

@@ -45,7 +45,7 @@ func TestAnUpdateIsStoredWhenNothingHasMoved(t *testing.T) {
 func TestAnUpdateIsRefusedWhenAnyGuardedColumnHasMoved(t *testing.T) {
 	t.Parallel()
 	f := tenantdbtest.New(t)
-	loosen(t, f, tenantdbtest.TenantA, "scheduled_at", "status", "task_status")
+	f.Loosen(t, tenantdbtest.TenantA, "scheduled_at", "status", "task_status")
 	at := micro(time.Now())
 	for _, move := range []string{
 		`timezone = 'GST'`, `timezone = NULL`, `booking_source = 'web'`,

@@ -4,23 +4,41 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"regexp"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
-// ids are those that are kept, of calls and jobs: such a one is no sentence, and
-// means in a path what it says. LAD's are UUIDs.
-var ids = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+// id is the id of a call or a job: a UUID, as the voice service's are, or a serial
+// number of at most minDigits-1 digits, which nobody's phone number fits in. Nothing
+// else from outside is kept, since an id goes into the log and the row.
+type id string
+
+// minDigits are the fewest digits of an international number (E.164).
+const minDigits = 7
+
+func parseID(v any) id {
+	var text string
+	switch v := v.(type) {
+	case string:
+		text = strings.TrimSpace(v)
+	case json.Number:
+		text = v.String()
+	}
+	if len(text) == 36 && uuid.Validate(text) == nil || len(text) < minDigits && isDigits(text) {
+		return id(text)
+	}
+	return ""
+}
 
 // answer is what is read from the voice agent's body. Everything is optional.
 type answer struct {
 	length  int // in bytes, at most maxBodyBytes
-	callID  string
-	jobID   string
-	message string // as it is: see Config.Quote
-	failed  bool   // "success": false
-	upgrade bool   // upgrade_required: the tenant lacks the feature
-	hours   any    // business_hours, as decoded; nil: there are none
+	callID  id
+	jobID   id
+	failed  bool // "success": false
+	upgrade bool // upgrade_required: the tenant lacks the feature
+	hours   any  // business_hours, as decoded; nil: there are none
 	status  string
 	code    Code
 }
@@ -35,11 +53,11 @@ func parseAnswer(body []byte) answer {
 	if err := dec.Decode(&root); err != nil {
 		return answer{length: len(body)}
 	}
-	a := answer{length: len(body), message: findMessage(root)}
+	a := answer{length: len(body)}
 	for _, place := range places(root) {
-		a.callID = cmp.Or(a.callID, asID(place["callId"]), asID(place["call_id"]))
-		a.jobID = cmp.Or(a.jobID, asID(place["job_id"]))
-		a.status = cmp.Or(a.status, asID(place["status"]))
+		a.callID = cmp.Or(a.callID, parseID(place["callId"]), parseID(place["call_id"]))
+		a.jobID = cmp.Or(a.jobID, parseID(place["job_id"]))
+		a.status = cmp.Or(a.status, asText(place["status"]))
 		a.code = cmp.Or(a.code, asCode(place["error"]), asCode(place["error_code"]), asCode(place["code"]))
 		a.failed = a.failed || place["success"] == false
 		a.upgrade = a.upgrade || place["upgrade_required"] == true || asCode(place["error"]) == upgradeRequired || asCode(place["code"]) == upgradeRequired
@@ -66,46 +84,17 @@ func places(root map[string]any) []map[string]any {
 }
 
 // callLogID is results[0].call_log_id: one request starts one call.
-func callLogID(place map[string]any) string {
+func callLogID(place map[string]any) id {
 	results, _ := place["results"].([]any)
 	if len(results) == 0 {
 		return ""
 	}
 	only, _ := results[0].(map[string]any)
-	return asID(only["call_log_id"])
+	return parseID(only["call_log_id"])
 }
 
-// asID accepts a string or a number.
-func asID(v any) string {
-	var id string
-	switch v := v.(type) {
-	case string:
-		id = strings.TrimSpace(v)
-	case json.Number:
-		id = v.String()
-	}
-	if !ids.MatchString(id) {
-		return ""
-	}
-	return id
-}
-
-// findMessage looks where LAD (message, error) and FastAPI (detail: a string or a
-// list of {"msg"}) say what went wrong. Bodies in other forms help nobody.
-func findMessage(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case map[string]any:
-		for _, name := range []string{"message", "msg", "error", "detail"} {
-			if text := findMessage(v[name]); text != "" {
-				return text
-			}
-		}
-	case []any:
-		if len(v) > 0 {
-			return findMessage(v[0])
-		}
-	}
-	return ""
+// asText is a string, or "". Nothing but the contract's words is made of it.
+func asText(v any) string {
+	text, _ := v.(string)
+	return text
 }

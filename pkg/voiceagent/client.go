@@ -103,29 +103,16 @@ func (c *Client) StartCall(ctx context.Context, creds Credentials, call Call) Re
 
 	// Not http.Client: a RoundTripper follows no redirects.
 	resp, err := c.transport.RoundTrip(req)
-	known := c.private(call, bearer)
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
-		return c.readResult(resp, known, time.Now())
+		return readResult(resp, time.Now())
 	}
-	result := Result{Outcome: followup.CallNotStarted, Detail: "not connected to the voice agent: ", Words: c.words(known, err.Error())}
+	result := Result{Outcome: followup.CallNotStarted, Detail: "not connected to the voice agent: "}
 	if connected.Load() {
 		result.Outcome, result.Detail = followup.CallUnknown, "connected to the voice agent, but got no answer: "
 	}
 	result.Detail += failure(ctx, c.config.Timeout, err)
 	return result
-}
-
-func (c *Client) private(call Call, bearer string) private {
-	return newPrivate(call, c.config.InternalServiceSecret.Reveal(), c.config.APIKey.Reveal(), c.config.JWTSecret.Reveal(), bearer)
-}
-
-// words are what may be quoted of a text from outside.
-func (c *Client) words(known private, text string) string {
-	if !c.config.Quote {
-		return ""
-	}
-	return known.quote(text)
 }
 
 // readAnswer reads what it can of the body, even with an error.
@@ -137,24 +124,18 @@ func readAnswer(resp *http.Response) answer {
 	return parseAnswer(body)
 }
 
-func (c *Client) readResult(resp *http.Response, known private, now time.Time) Result {
+func readResult(resp *http.Response, now time.Time) Result {
 	answered := readAnswer(resp)
 	wait, given := retryAfter(resp.Header.Get("Retry-After"), now)
 	result := Result{
 		Outcome:    classify(resp.StatusCode, given, answered),
 		Status:     resp.StatusCode,
 		RetryAfter: wait,
-		Words:      c.words(known, answered.message),
 	}
 	note := ""
 	switch result.Outcome {
 	case followup.CallAccepted:
-		if !known.tells(answered.callID) {
-			result.CallID = answered.callID
-		}
-		if !known.tells(answered.jobID) {
-			result.JobID = answered.jobID
-		}
+		result.CallID, result.JobID = string(answered.callID), string(answered.jobID)
 	case followup.CallLimited:
 		if !given {
 			result.RetryAfter = limitedFor

@@ -57,9 +57,6 @@ type Config struct {
 	Timeout time.Duration `env:"VOICE_AGENT_TIMEOUT, default=30s"`
 	// JobAfter is how long after an accepted call its job is asked for; 0: never.
 	JobAfter time.Duration `env:"VOICE_AGENT_JOB_AFTER, default=5s"`
-	// Quote lets the voice agent's own words, masked, into the log and into
-	// last_execution_error. What they may hold nobody knows.
-	Quote bool `env:"VOICE_AGENT_QUOTE, default=false"`
 	// DispatchFailed says what becomes of a call whose job has failed: DispatchHold
 	// or DispatchNotStarted. "" is DispatchHold.
 	DispatchFailed string `env:"VOICE_AGENT_DISPATCH_FAILED, default=hold"`

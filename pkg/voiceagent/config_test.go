@@ -69,14 +69,14 @@ func TestConfigEnvironment(t *testing.T) {
 		"VOICE_AGENT_BASE_URL": "http://[::1]:8080", "VOICE_AGENT_CONTRACT": "service", "VOICE_AGENT_START_CALL_PATH": "/v2/start-call",
 		"VOICE_AGENT_JOB_PATH": "/v2/job/{job_id}", "VOICE_AGENT_FRONTEND_ID": "followup", "VOICE_AGENT_API_KEY": "key",
 		"VOICE_AGENT_AUDIENCE": "https://voice.example.com", "VOICE_AGENT_TIMEOUT": "45s", "VOICE_AGENT_JOB_AFTER": "0s",
-		"VOICE_AGENT_DISPATCH_FAILED": "not_started", "VOICE_AGENT_JWT_TTL": "10m", "VOICE_AGENT_QUOTE": "true",
+		"VOICE_AGENT_DISPATCH_FAILED": "not_started", "VOICE_AGENT_JWT_TTL": "10m",
 	})
 	if err := got.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	want := Config{
 		BaseURL: "http://[::1]:8080", Contract: Service, StartCallPath: "/v2/start-call", JobPath: "/v2/job/{job_id}", FrontendID: "followup",
-		APIKey: got.APIKey, Audience: "https://voice.example.com", Timeout: 45 * time.Second, DispatchFailed: DispatchNotStarted, JWTTTL: 10 * time.Minute, Quote: true,
+		APIKey: got.APIKey, Audience: "https://voice.example.com", Timeout: 45 * time.Second, DispatchFailed: DispatchNotStarted, JWTTTL: 10 * time.Minute,
 	}
 	if got != want || got.APIKey.Reveal() != "key" {
 		t.Errorf("got %+v, want %+v", got, want)

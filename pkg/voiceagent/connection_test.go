@@ -143,7 +143,7 @@ func TestHTTP1Only(t *testing.T) {
 	var proto, alpn string
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		proto, alpn = r.Proto, r.TLS.NegotiatedProtocol
-		_, _ = io.WriteString(w, `{"callId":"c-1"}`)
+		_, _ = io.WriteString(w, `{"callId":"11"}`)
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -153,8 +153,8 @@ func TestHTTP1Only(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	c.transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	if got := start(t, t.Context(), c, testCall()); got.Outcome != followup.CallAccepted || got.CallID != "c-1" {
-		t.Errorf("got %+v, want accepted with the call id c-1", got)
+	if got := start(t, t.Context(), c, testCall()); got.Outcome != followup.CallAccepted || got.CallID != "11" {
+		t.Errorf("got %+v, want accepted with the call id 11", got)
 	}
 	if proto != "HTTP/1.1" || alpn == "h2" {
 		t.Errorf("spoke %s, ALPN %q", proto, alpn)

@@ -15,7 +15,7 @@ import (
 func Example() {
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprint(w, `{"success":true,"message":"Call started","data":{"job_id":"job-42"}}`)
+		_, _ = fmt.Fprint(w, `{"success":true,"message":"Call started","data":{"job_id":"0b9cf1f2-6d3c-4a63-8a9e-1d9c8e1c2f10"}}`)
 	}))
 	defer agent.Close()
 
@@ -47,6 +47,6 @@ func Example() {
 	fmt.Println(result.Outcome, result.JobID)
 	fmt.Println(result.Detail)
 	// Output:
-	// accepted job-42
-	// the voice agent answered 200 OK (68 bytes of application/json)
+	// accepted 0b9cf1f2-6d3c-4a63-8a9e-1d9c8e1c2f10
+	// the voice agent answered 200 OK (98 bytes of application/json)
 }

@@ -2,6 +2,7 @@ package voiceagent
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,7 +101,7 @@ func weekdays(v any) (days []time.Weekday, ok bool) {
 }
 
 func weekday(v any) (time.Weekday, bool) {
-	text := asID(v)
+	text := strings.TrimSpace(fmt.Sprint(v))
 	if number, err := strconv.Atoi(text); err == nil {
 		return time.Weekday(number % 7), number >= 0 && number <= 7
 	}

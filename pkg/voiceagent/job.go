@@ -33,15 +33,13 @@ type JobResult struct {
 	CallLogID string
 	// Error is the cause of a failure, if the voice service names one of the contract's.
 	Error Code
-	// Words are Result.Words of a failure.
-	Words string
 }
 
 // Job asks, once, what became of an accepted call. It dials nothing, and returns
 // within 10 s. Each question counts against the voice service's limit.
 func (c *Client) Job(ctx context.Context, creds Credentials, call Call, jobID string) JobResult {
 	unknown := JobResult{State: JobUnknown}
-	if !creds.ready || !ids.MatchString(jobID) {
+	if !creds.ready || parseID(jobID) == "" {
 		return unknown
 	}
 	bearer, err := c.bearer(creds, call)
@@ -61,10 +59,10 @@ func (c *Client) Job(ctx context.Context, creds Credentials, call Call, jobID st
 		return unknown
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return c.readJob(resp, c.private(call, bearer))
+	return readJob(resp)
 }
 
-func (c *Client) readJob(resp *http.Response, known private) JobResult {
+func readJob(resp *http.Response) JobResult {
 	result := JobResult{State: JobUnknown, Status: resp.StatusCode}
 	switch {
 	case resp.StatusCode == http.StatusNotFound:
@@ -74,15 +72,13 @@ func (c *Client) readJob(resp *http.Response, known private) JobResult {
 		return result
 	}
 	answered := readAnswer(resp)
-	if !known.tells(answered.callID) {
-		result.CallLogID = answered.callID
-	}
+	result.CallLogID = string(answered.callID)
 	switch state := JobState(answered.status); state {
 	case JobPending, JobRunning:
 		result.State = state
 	case JobFailed:
 		result.State = state
-		result.Error, result.Words = answered.code, c.words(known, answered.message)
+		result.Error = answered.code
 	default: // JobUnknown
 	}
 	return result

@@ -39,7 +39,7 @@ func TestJobAnswer(t *testing.T) {
 			t.Parallel()
 			server := newRawServer(t, answerWith(tc.status, "", tc.body))
 			tc.want.Status = tc.status
-			if got := newTestClient(t, server.URL, 0).Job(t.Context(), Credentials{ready: true}, testCall(), "j"); got != tc.want {
+			if got := newTestClient(t, server.URL, 0).Job(t.Context(), Credentials{ready: true}, testCall(), idB); got != tc.want {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 			if n := server.connections.Load(); n != 1 {
@@ -54,8 +54,8 @@ func TestJobRequest(t *testing.T) {
 	seen, url := record(t)
 	call := testCall()
 	call.Traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	newTestClient(t, url, 0).Job(t.Context(), Credentials{ready: true}, call, "job_1-A")
-	if seen.path != "GET /api/voice-agent/calls/job/job_1-A" {
+	newTestClient(t, url, 0).Job(t.Context(), Credentials{ready: true}, call, idB)
+	if seen.path != "GET /api/voice-agent/calls/job/"+idB {
 		t.Errorf("sent %s", seen.path)
 	}
 	for name, want := range map[string]string{
@@ -78,12 +78,12 @@ func TestJobNotAsked(t *testing.T) {
 			t.Errorf("%q: got %+v", id, got)
 		}
 	}
-	if got := c.Job(t.Context(), Credentials{}, testCall(), "j"); got != unknown {
+	if got := c.Job(t.Context(), Credentials{}, testCall(), idB); got != unknown {
 		t.Errorf("without credentials: got %+v", got)
 	}
 	smuggling := testCall()
 	smuggling.TenantID += "\r\nX-Evil: 1"
-	if got := c.Job(t.Context(), Credentials{ready: true}, smuggling, "j"); got != unknown {
+	if got := c.Job(t.Context(), Credentials{ready: true}, smuggling, idB); got != unknown {
 		t.Errorf("a tenant that fits no header: got %+v", got)
 	}
 	if seen.requests != 0 {
@@ -95,7 +95,7 @@ func TestJobWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	unknown := JobResult{State: JobUnknown}
 	ask := func(ctx context.Context, url string, timeout time.Duration) JobResult {
-		return newTestClient(t, url, timeout).Job(ctx, Credentials{ready: true}, testCall(), "j")
+		return newTestClient(t, url, timeout).Job(ctx, Credentials{ready: true}, testCall(), idB)
 	}
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()

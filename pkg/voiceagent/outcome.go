@@ -20,8 +20,8 @@ type Result struct {
 	Outcome followup.Outcome
 	// Status is the HTTP status of the answer, 0 if there was none.
 	Status int
-	// JobID is what Client.Job can be asked about: 1 to 100 letters, digits, "_" and
-	// "-". It is "" if the answer held none, or one with the lead's number or name in it.
+	// JobID is what Client.Job can be asked about: a UUID, or a number of at most 6
+	// digits; "" if the answer held none in that form.
 	JobID string
 	// CallID is the voice agent's id of the call, in the form of JobID. The voice
 	// service names it in its answer only once it has dispatched the call.
@@ -29,9 +29,6 @@ type Result struct {
 	// Detail says what happened, for people, in this package's own words: no text of
 	// the voice agent is in it.
 	Detail string
-	// Words are what the voice agent said, masked, where Config.Quote asks for it;
-	// else "". They are for the log and the row alone.
-	Words string
 	// RetryAfter is the wait that the voice agent asked for, between 0 and
 	// MaxRetryAfter; a minute for a CallLimited without one, else 0.
 	RetryAfter time.Duration

@@ -70,7 +70,7 @@ func TestOutcomeByBody(t *testing.T) {
 		want   followup.Outcome
 		detail string
 	}{
-		"success false":           {200, `{"success":false,"message":"no agent","call_id":"c-2","data":{"job_id":"j"}}`, followup.CallUnknown, `200 OK: "success" is false (`},
+		"success false":           {200, `{"success":false,"message":"no agent","call_id":"12","data":{"job_id":"16"}}`, followup.CallUnknown, `200 OK: "success" is false (`},
 		"success false in data":   {202, `{"data":{"success":false}}`, followup.CallUnknown, `"success" is false`},
 		"success as text":         {200, `{"success":"false"}`, followup.CallAccepted, "200 OK"},
 		"credentials":             {403, `{"message":"Invalid token"}`, followup.CallMisconfigured, "403 Forbidden: the credentials were refused (27 bytes of no type)"},
@@ -88,7 +88,7 @@ func TestOutcomeByBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := (&Client{}).readResult(response(tc.status, tc.body), private{}, now)
+			got := readResult(response(tc.status, tc.body), now)
 			if got.Outcome != tc.want || !strings.Contains(got.Detail, tc.detail) {
 				t.Errorf("got %v, %q, want %v, %q", got.Outcome, got.Detail, tc.want, tc.detail)
 			}
@@ -107,21 +107,21 @@ func TestOutcomeOf2xx(t *testing.T) {
 		handle func(*peer)
 		callID string
 	}{
-		{"LAD's answer", whole(`{"success":true,"message":"Call started","data":{"call_id":"c-1"}}`), "c-1"},
+		{"LAD's answer", whole(`{"success":true,"message":"Call started","data":{"call_id":"11"}}`), "11"},
 		{"empty", whole(""), ""},
 		{"no content", func(p *peer) { p.readRequest(); p.write("HTTP/1.1 204 No Content\r\n\r\n") }, ""},
 		{"HTML", whole("<html>It works</html>"), ""},
 		{"odd types", whole(`{"callId":{"a":1},"call_id":[1],"data":"x","result":7}`), ""},
 		{"array", whole(`["call_id"]`), ""},
-		{"huge", whole(`{"call_id":"c-3","pad":"` + strings.Repeat("x", 1<<20) + `"}`), ""},
+		{"huge", whole(`{"call_id":"13","pad":"` + strings.Repeat("x", 1<<20) + `"}`), ""},
 		{"truncated", func(p *peer) {
 			p.readRequest()
-			p.write("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + `{"data":{"call_id":"c-4`)
+			p.write("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + `{"data":{"call_id":"14`)
 		}, ""},
 		{"whole JSON in a truncated body", func(p *peer) {
 			p.readRequest()
-			p.write("HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n" + `{"data":{"call_id":"c-5"}}`)
-		}, "c-5"},
+			p.write("HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n" + `{"data":{"call_id":"15"}}`)
+		}, "15"},
 		{"broken chunks", func(p *peer) {
 			p.readRequest()
 			p.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")

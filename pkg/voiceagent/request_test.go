@@ -146,7 +146,7 @@ func TestJWT(t *testing.T) {
 	t.Run("claims", func(t *testing.T) {
 		for what, ask := range map[string]func(){
 			"call": func() { start(t, t.Context(), c, call) },
-			"job":  func() { c.Job(t.Context(), Credentials{ready: true}, call, "j-1") },
+			"job":  func() { c.Job(t.Context(), Credentials{ready: true}, call, idB) },
 		} {
 			ask()
 			bearer, ok := strings.CutPrefix(seen.header.Get("Authorization"), "Bearer ")
@@ -168,7 +168,7 @@ func TestJWT(t *testing.T) {
 		if got.Outcome != followup.CallRejected || !strings.Contains(got.Detail, "not sent: the booking has no assigned user") {
 			t.Errorf("got %+v", got)
 		}
-		if got := c.Job(t.Context(), Credentials{ready: true}, nobodys, "j-1"); got.State != JobUnknown || seen.requests != before {
+		if got := c.Job(t.Context(), Credentials{ready: true}, nobodys, idB); got.State != JobUnknown || seen.requests != before {
 			t.Errorf("got %+v after %d requests", got, seen.requests-before)
 		}
 	})

@@ -82,6 +82,9 @@ type module struct {
 	licences           []string
 }
 
+// beside says whether the module is a folder of this repository.
+func (m *module) beside() bool { return m.Replace != nil && strings.HasPrefix(m.Replace.Path, "./") }
+
 // linked adds the modules of all packages that a program is made of.
 func linked(program string, into map[string]*module) error {
 	list := exec.Command("go", "list", "-deps", "-json=Module", program)
@@ -104,7 +107,7 @@ func linked(program string, into map[string]*module) error {
 		} else if err != nil {
 			return fmt.Errorf("read the packages of %s: %w", program, err)
 		}
-		if p.Module == nil || p.Module.Main { // the standard library, or ours
+		if p.Module == nil || p.Module.Main || p.Module.beside() { // the standard library, or ours
 			continue
 		}
 		m := into[p.Module.Path]

@@ -23,7 +23,7 @@ import (
 	"testing"
 	"time"
 
-	"lad.internal/followup/internal/localstack/process"
+	"lad.internal/followup/emulators/process"
 )
 
 // Patience is how long a test waits for something that should come at once.

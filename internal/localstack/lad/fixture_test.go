@@ -14,9 +14,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/ladschema"
 	"lad.internal/followup/internal/localstack/lad"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/migrations"
 )
 

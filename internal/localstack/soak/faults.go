@@ -14,8 +14,8 @@ import (
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 	"github.com/google/uuid"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
-	"lad.internal/followup/internal/localstack/eventarc"
+	"lad.internal/followup/emulators/cloudtasks"
+	"lad.internal/followup/emulators/eventarc"
 	"lad.internal/followup/pkg/tasks"
 )
 

@@ -24,7 +24,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"lad.internal/followup/internal/localstack/eventarc"
+	"lad.internal/followup/emulators/eventarc"
 	"lad.internal/followup/internal/localstack/stack"
 )
 

@@ -10,8 +10,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"lad.internal/followup/internal/localstack/postgres"
-	"lad.internal/followup/internal/localstack/process/processtest"
+	"lad.internal/followup/emulators/postgres"
+	"lad.internal/followup/emulators/process/processtest"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )

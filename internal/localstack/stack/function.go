@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"lad.internal/followup/internal/localstack/process"
+	"lad.internal/followup/emulators/process"
 )
 
 const (

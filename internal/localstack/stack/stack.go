@@ -22,11 +22,11 @@ import (
 	"strings"
 	"time"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
-	"lad.internal/followup/internal/localstack/eventarc"
+	"lad.internal/followup/emulators/cloudtasks"
+	"lad.internal/followup/emulators/eventarc"
+	"lad.internal/followup/emulators/postgres"
+	"lad.internal/followup/emulators/process"
 	"lad.internal/followup/internal/localstack/lad"
-	"lad.internal/followup/internal/localstack/postgres"
-	"lad.internal/followup/internal/localstack/process"
 	"lad.internal/followup/internal/localstack/voiceagent"
 )
 

@@ -15,7 +15,7 @@ import (
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 
-	"lad.internal/followup/internal/localstack/cloudtasks"
+	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
 )

@@ -79,7 +79,7 @@ func (s *Server) dial(call Call, by Behaviour) *entry {
 			}
 		}
 	}
-	call.Outcome, call.At, call.JobID = by.Kind, time.Now().UTC(), s.options.CallIDPrefix+uuid.NewString()
+	call.Outcome, call.At, call.JobID = by.Kind, time.Now().UTC(), uuid.NewString()
 	e := &entry{Call: call, state: "pending", fails: by.Kind == DispatchFail, code: by.Error}
 	b.entries = append(b.entries, e)
 	if b.jobs == nil {
@@ -103,7 +103,7 @@ func (s *Server) dispatch(e *entry) {
 		e.state = "failed"
 		return
 	}
-	id := s.options.CallIDPrefix + uuid.NewString()
+	id := uuid.NewString()
 	if s.options.Dispatched != nil {
 		id = s.options.Dispatched(e.Call)
 	}

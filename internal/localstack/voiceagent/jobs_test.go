@@ -65,6 +65,8 @@ func (b bundle) await(t *testing.T, id string, want voiceagent.JobState) voiceag
 	}
 }
 
+const logID = "0b9cf1f2-6d3c-4a63-8a9e-1d9c8e1c2f10"
+
 func TestJob(t *testing.T) {
 	t.Parallel()
 	for name, c := range contracts() {
@@ -88,7 +90,7 @@ func TestJob(t *testing.T) {
 			if len(calls) != 1 || calls[0].TenantID != tenant || calls[0].InitiatedBy != call().InitiatedBy || calls[0].AgentID != 7 || calls[0].CallID != "" {
 				t.Errorf("booked %+v", calls)
 			}
-			if got := b.job(t, "another"); got.State != voiceagent.JobGone || b.JobsAsked(booking) != 1 || b.JobsAsked("") != 1 {
+			if got := b.job(t, logID); got.State != voiceagent.JobGone || b.JobsAsked(booking) != 1 || b.JobsAsked("") != 1 {
 				t.Errorf("got %+v", got)
 			}
 		})
@@ -96,7 +98,7 @@ func TestJob(t *testing.T) {
 			t.Parallel()
 			told := make(chan standin.Call, 1)
 			b := serve(t, options(func(o *standin.Options) {
-				o.Dispatched = func(c standin.Call) string { told <- c; return "log-1" }
+				o.Dispatched = func(c standin.Call) string { told <- c; return logID }
 				o.DispatchAfter = time.Millisecond
 			}))
 			b.client = b.dial(t, c.config)
@@ -104,10 +106,10 @@ func TestJob(t *testing.T) {
 			if c := <-told; c.JobID != accepted.JobID || c.ToNumber() != number || c.CallID != "" {
 				t.Errorf("told of %+v", c)
 			}
-			if got := b.await(t, accepted.JobID, voiceagent.JobRunning); got.CallLogID != "log-1" {
+			if got := b.await(t, accepted.JobID, voiceagent.JobRunning); got.CallLogID != logID {
 				t.Errorf("got %+v", got)
 			}
-			if c := b.Calls(booking)[0]; c.CallID != "log-1" || !c.Is("log-1") || !c.Is(accepted.JobID) || c.Is("") {
+			if c := b.Calls(booking)[0]; c.CallID != logID || !c.Is(logID) || !c.Is(accepted.JobID) || c.Is("") {
 				t.Errorf("booked %+v", c)
 			}
 			b.ForgetJobs()

@@ -37,13 +37,10 @@ type Options struct {
 	// be in every one. With JWTSecret the call's tenant and user are the token's.
 	Secret    string
 	JWTSecret string
-	// FrontendID and APIKey are checked of requests to the voice service.
+	// FrontendID and APIKey are checked of requests to the voice service. At least one
+	// kind is required, and a contract without one refuses everybody.
 	FrontendID string
 	APIKey     string
-	// Open takes requests without any of these: somebody in front has checked who
-	// calls, as Cloud Run does for a private service. Otherwise at least one kind
-	// is required, and a contract without one refuses everybody.
-	Open bool
 	// Block makes bad credentials for the voice service block everybody for two
 	// minutes: the fifth within a minute, or the second within five seconds.
 	Block bool
@@ -56,24 +53,18 @@ type Options struct {
 	// Dispatched is told of a call before it is dispatched, and returns the id of
 	// its entry in the call log; by default a random UUID.
 	Dispatched func(Call) (callLogID string)
-	// CallIDPrefix begins the ids of all jobs and, by default, of all entries in the
-	// call log, so that whoever reads one knows that nobody was rung.
-	CallIDPrefix string
 	// Deduplicate answers a repeated Idempotency-Key of a tenant with the first
 	// call's job instead of dialling again.
 	Deduplicate bool
 }
 
 func (o Options) check() error {
-	credentials := o.Secret != "" || o.JWTSecret != "" || o.FrontendID != ""
 	switch {
 	case o.Logger == nil:
 		return errors.New("voice agent stand-in: no logger")
 	case (o.FrontendID == "") != (o.APIKey == ""):
 		return errors.New("voice agent stand-in: a frontend id needs an API key, and an API key a frontend id")
-	case o.Open && credentials:
-		return errors.New("voice agent stand-in: it is open, and has credentials to check")
-	case !o.Open && !credentials:
+	case o.Secret == "" && o.JWTSecret == "" && o.FrontendID == "":
 		return errors.New("voice agent stand-in: no credentials to check")
 	case o.BlockFor < 0 || o.DispatchAfter < 0:
 		return errors.New("voice agent stand-in: a negative duration")

@@ -14,7 +14,7 @@ func (service) paths() (startCall, job string) { return ServiceStartCallPath, Se
 
 func (s service) authenticate(h http.Header) (caller, *refusal) {
 	o := s.options
-	if o.Open || o.FrontendID != "" && same(h, "X-Frontend-ID", o.FrontendID) && same(h, "X-API-Key", o.APIKey) {
+	if o.FrontendID != "" && same(h, "X-Frontend-ID", o.FrontendID) && same(h, "X-API-Key", o.APIKey) {
 		return caller{}, nil
 	}
 	if o.Block {

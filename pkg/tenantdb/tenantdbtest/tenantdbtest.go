@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,9 +19,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"lad.internal/followup/emulators/postgres/postgrestest"
 	"lad.internal/followup/internal/ladschema"
 	"lad.internal/followup/internal/localstack/lad"
-	"lad.internal/followup/internal/localstack/postgres/postgrestest"
 	"lad.internal/followup/internal/settings"
 	"lad.internal/followup/migrations"
 	"lad.internal/followup/pkg/followup"
@@ -317,3 +318,36 @@ CREATE TABLE lad_registry.tenants (tenant_id uuid PRIMARY KEY, schema_name text)
 INSERT INTO lad_registry.tenants VALUES ($1, $2), ($3, $4);
 GRANT USAGE ON SCHEMA lad_registry TO followup_app;
 GRANT SELECT ON lad_registry.tenants TO followup_app;`
+
+// Login makes a role of its own, since roles belong to the whole server, and
+// opens the repository as it.
+func (f *Fixture) Login(t testing.TB, attributes string, statements ...string) *tenantdb.DB {
+	t.Helper()
+	role := "r" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	all := []string{"CREATE ROLE " + role + " LOGIN IN ROLE followup_app PASSWORD '" + Password + "' " + attributes}
+	for _, s := range statements {
+		all = append(all, strings.ReplaceAll(s, "$role", role))
+	}
+	f.Admin(t, all...)
+	return f.Open(func(c *tenantdb.Config) {
+		c.URL = settings.NewSecret(strings.Replace(c.URL.Reveal(), "followup_app", role, 1))
+	})
+}
+
+// NewLead inserts a lead of LAD's, and the user whom it is assigned to.
+func (f *Fixture) NewLead(t testing.TB, tenant uuid.UUID) uuid.UUID {
+	t.Helper()
+	id := uuid.New()
+	f.LAD(t, tenant, `INSERT INTO users (id, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, User(tenant), tenant)
+	f.LAD(t, tenant, `INSERT INTO leads (id, tenant_id, first_name, phone, assigned_user_id) VALUES ($1, $2, 'Ada', '+4915112345678', $3)`,
+		id, tenant, User(tenant))
+	return id
+}
+
+// Loosen lets a column be NULL, as a LAD of another age may have it.
+func (f *Fixture) Loosen(t testing.TB, tenant uuid.UUID, columns ...string) {
+	t.Helper()
+	for _, c := range columns {
+		f.LAD(t, tenant, `ALTER TABLE lead_bookings ALTER COLUMN `+c+` DROP NOT NULL`)
+	}
+}

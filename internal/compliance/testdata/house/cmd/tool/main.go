@@ -1,10 +1,10 @@
-// Command tool may print, and may use the local stack.
+// Command tool may print, and may not use the local stack.
 package main
 
 import (
 	"fmt"
 
-	"lad.internal/house/internal/localstack/fake"
+	"lad.internal/house/internal/localstack/fake" // want #0
 )
 
 func main() {
