@@ -22,7 +22,7 @@ terraform fmt -check -diff -recursive terraform
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 # The archive of the functions is part of the plan, and the playbooks are.
-git ls-files -z --cached --others --exclude-standard -- function.go go.mod go.sum functions internal migrations pkg docs/playbooks terraform |
+git ls-files -z --cached --others --exclude-standard -- function.go go.mod go.sum emulators/go.mod functions internal pkg docs/playbooks terraform |
 	while IFS= read -r -d '' file; do
 		[ ! -e "$file" ] || printf '%s\0' "$file"
 	done | tar -cf - --null -T - | tar -xf - -C "$copy"
