@@ -1,7 +1,7 @@
 # `make` or `make help` says what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run demo test build lint check compliance licences reproducible terraform model property soak fuzz bench clean ci
+.PHONY: help run demo test build lint check compliance licences reproducible terraform vuln model property soak fuzz bench clean ci
 
 # Found, or installed, by the first target that needs it.
 GO = $(eval GO := $$(shell scripts/go.sh))$(or $(GO),$(error no Go, see above))
@@ -61,6 +61,9 @@ reproducible: ## Build twice, once from an empty cache in another folder, and co
 
 terraform: ## Format, validate and test terraform/, offline (skips without terraform)
 	scripts/terraform.sh
+
+vuln: ## Look the modules up in Go's vulnerability database (skips where it cannot be reached)
+	@GO=$(GO) scripts/vuln.sh
 
 model: ## Search every state that a booking can reach, a million and more
 	$(GO) test -count=1 -run Model ./pkg/followup

@@ -3,11 +3,9 @@ module lad.internal/followup
 go 1.26.0
 
 require (
-	cloud.google.com/go/cloudbuild v1.30.0
 	cloud.google.com/go/cloudsqlconn v1.23.0
 	cloud.google.com/go/cloudtasks v1.20.0
 	cloud.google.com/go/logging v1.20.0
-	cloud.google.com/go/monitoring v1.29.0
 	github.com/GoogleCloudPlatform/functions-framework-go v1.9.2
 	github.com/cloudevents/sdk-go/v2 v2.16.2
 	github.com/getkin/kin-openapi v0.152.0
@@ -49,6 +47,7 @@ require (
 	cloud.google.com/go/functions v1.19.7 // indirect
 	cloud.google.com/go/iam v1.11.0 // indirect
 	cloud.google.com/go/longrunning v1.2.0 // indirect
+	cloud.google.com/go/monitoring v1.29.0 // indirect
 	cloud.google.com/go/pubsub/v2 v2.6.0 // indirect
 	github.com/agext/levenshtein v1.2.1 // indirect
 	github.com/apparentlymart/go-textseg/v15 v15.0.0 // indirect

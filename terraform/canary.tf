@@ -1,15 +1,8 @@
-# The stub that answers for the voice agent when the canary tenant is called, so
-# that a deployment is tried from end to end and nobody is rung.
+# The stub that answers for the voice agent when the canary tenant is called, so that a deployment is tried from end
+# to end and nobody is rung.
 
 locals {
   canary_jobs = var.canary == null ? [] : ["smoke"]
-  canary_accounts = {
-    for who, does in {
-      smoke = "The job that tries a deployment on the canary tenant"
-      stub  = "The stub that is called for the canary tenant"
-    } : who => does if var.canary != null
-  }
-
   # Deterministic, as execute's is (environment.tf): it is an audience, too.
   stub_url = "https://${var.name}-stub-${data.google_project.this.number}.${var.region}.run.app"
 
@@ -21,14 +14,12 @@ locals {
 }
 
 resource "google_cloud_run_v2_service" "stub" {
-  count = var.canary == null ? 0 : 1
-
-  name     = "${var.name}-stub"
-  location = var.region
-  # It holds nothing.
-  deletion_protection = false
-  # execute reaches it the way that it reaches the voice agent, which is not always
-  # through the network. What keeps it private is that only execute may call it.
+  count               = var.canary == null ? 0 : 1
+  name                = "${var.name}-stub"
+  location            = var.region
+  deletion_protection = false # it holds nothing
+  # execute reaches it the way that it reaches the voice agent, which is not always through the network. What keeps it
+  # private is that only execute may call it.
   ingress = "INGRESS_TRAFFIC_ALL"
 
   template {

@@ -1,11 +1,11 @@
-# Cloud SQL for PostgreSQL: a new instance, or LAD's own. Nobody has a password
-# but the owner of LAD's tables, whose login is made outside (README.md).
+# Cloud SQL for PostgreSQL: a new instance, or LAD's own. Nobody has a password but the owner of LAD's tables, whose
+# login is made outside (README.md).
 
 locals {
   new_instance = var.existing_instance == null
 
-  # A project's id may hold a colon itself (example.com:project). What is looked up
-  # by these two is looked up while planning, as they hang on no resource.
+  # A project's id may hold a colon itself (example.com:project). What is looked up by these two is looked up while
+  # planning, as they hang on no resource.
   instance_parts   = reverse(split(":", coalesce(var.existing_instance, "::")))
   existing_name    = local.instance_parts[0]
   existing_project = join(":", reverse(slice(local.instance_parts, 2, length(local.instance_parts))))
@@ -20,33 +20,30 @@ locals {
     connection_name = var.existing_instance
   }
 
-  # Those who log in by IAM. The user of a service account is its address
-  # without the ending, which PostgreSQL's names have no room for.
+  # Those who log in by IAM. The user of a service account is its address without the ending, which PostgreSQL's names
+  # have no room for.
   database_accounts = ["schedule", "execute", "doctor", "operate"]
   database_users = {
     for who in local.database_accounts : who => trimsuffix(google_service_account.account[who].email, ".gserviceaccount.com")
   }
 
-  # While a new revision takes over, the old one's instances are still there. Of
-  # the jobs, migrate has one connection, and each of the others as many as an instance.
+  # While a new revision takes over, the old one's instances are still there. Of the jobs, migrate has one connection,
+  # and each of the others as many as an instance.
   connections_needed = var.database_connections_per_instance * (2 * (var.schedule.max_instances + var.execute.max_instances) + 2 + length(local.canary_jobs)) + 1
 }
 
 # A deleted instance's name is taken for a week.
 resource "random_id" "instance" {
-  count = local.new_instance ? 1 : 0
-
+  count       = local.new_instance ? 1 : 0
   byte_length = 2
 }
 
 resource "google_sql_database_instance" "lad" {
-  count = local.new_instance ? 1 : 0
-
+  count            = local.new_instance ? 1 : 0
   name             = "${var.name}-${random_id.instance[0].hex}"
   region           = var.region
   database_version = var.database_version
-  # Refuses `terraform destroy`; the setting of the same name below refuses
-  # everybody else.
+  # Refuses `terraform destroy`; the setting of the same name below refuses everybody else.
   deletion_protection = var.deletion_protection
 
   settings {
@@ -55,7 +52,7 @@ resource "google_sql_database_instance" "lad" {
     tier                        = var.database_tier
     availability_type           = var.database_highly_available ? "REGIONAL" : "ZONAL"
     disk_type                   = "PD_SSD"
-    disk_size                   = var.database_disk_gb
+    disk_size                   = 10
     disk_autoresize             = true
     deletion_protection_enabled = var.deletion_protection
     user_labels                 = local.labels
@@ -71,9 +68,7 @@ resource "google_sql_database_instance" "lad" {
       point_in_time_recovery_enabled = true
       transaction_log_retention_days = 7
       start_time                     = "02:00"
-      backup_retention_settings {
-        retained_backups = 14
-      }
+      backup_retention_settings { retained_backups = 14 }
     }
 
     maintenance_window {
@@ -82,9 +77,7 @@ resource "google_sql_database_instance" "lad" {
       update_track = "stable"
     }
 
-    insights_config {
-      query_insights_enabled = true
-    }
+    insights_config { query_insights_enabled = true }
 
     database_flags {
       name  = "cloudsql.iam_authentication"
@@ -105,8 +98,7 @@ resource "google_sql_database_instance" "lad" {
 }
 
 resource "google_sql_database" "lad" {
-  count = local.new_instance ? 1 : 0
-
+  count    = local.new_instance ? 1 : 0
   name     = var.database_name
   instance = google_sql_database_instance.lad[0].name
   # It goes when the instance goes, whoever still holds something in it.
@@ -115,8 +107,7 @@ resource "google_sql_database" "lad" {
 
 # LAD's own instance is looked at and never changed.
 data "google_sql_database_instance" "existing" {
-  count = local.new_instance ? 0 : 1
-
+  count   = local.new_instance ? 0 : 1
   project = local.existing_project
   name    = local.existing_name
 
@@ -134,13 +125,12 @@ data "google_sql_database_instance" "existing" {
 
 resource "google_sql_user" "login" {
   for_each = toset(local.database_accounts)
-
   project  = local.instance.project
   instance = local.instance.name
   name     = local.database_users[each.key]
   type     = "CLOUD_IAM_SERVICE_ACCOUNT"
-  # Google does not delete a login that is a member of followup_app: it goes with
-  # the instance, or by hand (README.md, "Destroy").
+  # Google does not delete a login that is a member of followup_app: it goes with the instance, or by hand (README.md,
+  # "Destroy").
   deletion_policy = "ABANDON"
 
   lifecycle {

@@ -1,17 +1,13 @@
-# What comes in: LAD's events and the sweep's tick, on one topic; and the queue
-# between the two functions.
+# What comes in: LAD's events and the sweep's tick, on one topic; and the queue between the two functions.
 
 resource "google_pubsub_topic" "events" {
   name = "${var.name}-events"
 
-  message_storage_policy {
-    allowed_persistence_regions = [var.region]
-  }
+  message_storage_policy { allowed_persistence_regions = [var.region] }
 }
 
-# The tick goes to Pub/Sub's own API rather than through a Pub/Sub target, which
-# publishes as Cloud Scheduler's agent, whom the whole project trusts. It is not
-# tried again: a minute later comes the next, and old ones are dropped.
+# The tick goes to Pub/Sub's own API rather than through a Pub/Sub target, which publishes as Cloud Scheduler's agent,
+# whom the whole project trusts. It is not tried again: a minute later comes the next, and old ones are dropped.
 resource "google_cloud_scheduler_job" "sweep" {
   name             = "${var.name}-sweep"
   region           = var.region
@@ -32,7 +28,7 @@ resource "google_cloud_scheduler_job" "sweep" {
     }
   }
 
-  depends_on = [google_pubsub_topic_iam_member.scheduler]
+  depends_on = [google_pubsub_topic_iam_member.publisher]
 }
 
 locals {
@@ -40,19 +36,17 @@ locals {
     min_backoff_seconds = 5
     max_backoff_seconds = 60
     max_doublings       = 4
-    # Retrying ends only when attempts and duration are both spent
-    # (cloudtaskspb, RetryConfig). Five attempts are spent after 75 s, long
-    # before the duration, so that the duration alone decides; "without limit"
-    # (-1) would leave it to how these words are read.
+    # Retrying ends only when attempts and duration are both spent (cloudtaskspb, RetryConfig). Five attempts are
+    # spent after 75 s, long before the duration, so that the duration alone decides; "without limit" (-1) would leave
+    # it to how these words are read.
     max_attempts = 5
-    # From the first attempt, which the lead time makes early, until an attempt
-    # has come too late and has written so into the row.
-    max_retry_seconds = var.max_lateness_minutes * 60 + var.lead_time_seconds + 2 * 60
+    # From the first attempt, which the lead time makes early, until an attempt has come too late and has written so
+    # into the row.
+    max_retry_seconds = local.seconds.FOLLOWUP_MAX_LATENESS + local.seconds.FOLLOWUP_LEAD_TIME + 2 * 60
   }
 
-  # Seconds between two calls at the steady pace, as Limit.Spacing of pkg/followup
-  # has it; null: none, or a form that the functions alone read. The question about
-  # a call's job is a request as well.
+  # Seconds between two calls at the steady pace, as Limit.Spacing of pkg/followup has it; null: none, or a form that
+  # the functions alone read. The question about a call's job is a request as well.
   limit             = lookup(var.settings, "VOICE_AGENT_LIMIT", "30/1m,10/5s")
   requests_per_call = can(regex("^0[a-z]*$", lookup(var.settings, "VOICE_AGENT_JOB_AFTER", "5s"))) ? 1 : 2
   call_spacing = try(max([for rate in split(",", replace(local.limit, " ", "")) :
@@ -77,9 +71,7 @@ resource "google_cloud_tasks_queue" "calls" {
     max_doublings      = local.queue_retry.max_doublings
   }
 
-  stackdriver_logging_config {
-    sampling_ratio = var.queue_log_sampling
-  }
+  stackdriver_logging_config { sampling_ratio = 1 }
 
   lifecycle {
     precondition {
@@ -88,8 +80,16 @@ resource "google_cloud_tasks_queue" "calls" {
       error_message = "queue_concurrent_calls is ${var.queue_concurrent_calls}, but execute takes ${var.execute.max_instances * var.execute.concurrency} at once (max_instances × concurrency)."
     }
     precondition {
-      condition     = local.queue_retry.max_backoff_seconds < var.grace_seconds
-      error_message = "A task may wait ${local.queue_retry.max_backoff_seconds} s for its next attempt, but grace_seconds is ${var.grace_seconds}: the sweep would make a new one before it comes."
+      condition     = local.seconds.FOLLOWUP_GRACE > max(local.seconds.FOLLOWUP_DISPATCH_DEADLINE, local.queue_retry.max_backoff_seconds)
+      error_message = "FOLLOWUP_GRACE (${local.seconds.FOLLOWUP_GRACE} s) must be above FOLLOWUP_DISPATCH_DEADLINE (${local.seconds.FOLLOWUP_DISPATCH_DEADLINE} s) and the ${local.queue_retry.max_backoff_seconds} s that a task may wait for its next attempt, or the sweep makes a new task while the old one is on its way."
+    }
+    precondition {
+      condition     = local.seconds.FOLLOWUP_DISPATCH_DEADLINE > local.seconds.FOLLOWUP_LEASE
+      error_message = "FOLLOWUP_DISPATCH_DEADLINE (${local.seconds.FOLLOWUP_DISPATCH_DEADLINE} s) must be above FOLLOWUP_LEASE (${local.seconds.FOLLOWUP_LEASE} s), or Cloud Tasks sends a task again while its call may be under way."
+    }
+    precondition {
+      condition     = local.queue_retry.max_retry_seconds <= 30 * 24 * 3600
+      error_message = "FOLLOWUP_MAX_LATENESS is above 30 days, and Cloud Tasks keeps a task for 31."
     }
     precondition {
       # One task to get its slot, one to be called.

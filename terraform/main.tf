@@ -3,15 +3,18 @@
 locals {
   labels = merge({ app = var.name }, var.labels)
 
-  # A function's Cloud Run service has the function's name. Monitoring and the
-  # commands in the outputs go by these names, too.
+  # A function's Cloud Run service has the function's name. Monitoring and the commands in the outputs go by these
+  # names, too.
   function_names = {
     schedule = "${var.name}-schedule"
     execute  = "${var.name}-execute"
   }
 
   # Every account does one thing.
-  accounts = merge(local.canary_accounts, {
+  accounts = merge(var.canary == null ? {} : {
+    smoke = "The job that tries a deployment on the canary tenant"
+    stub  = "The stub that is called for the canary tenant"
+    }, {
     schedule  = "ScheduleFollowUp: reads bookings, makes tasks"
     execute   = "ExecuteFollowUp: claims bookings, calls the voice agent"
     invoker   = "In whose name Cloud Tasks calls ExecuteFollowUp"
@@ -22,8 +25,8 @@ locals {
     operate   = "The job that retries, resolves and cancels calls"
   })
 
-  # The account that builds the functions, and the bucket of their archive, are
-  # bootstrap's: a right takes minutes to count, and a build begins at once.
+  # The account that builds the functions, and the bucket of their archive, are bootstrap's: a right takes minutes to
+  # count, and a build begins at once.
   builder       = "projects/${var.project_id}/serviceAccounts/${var.name}-build@${var.project_id}.iam.gserviceaccount.com"
   source_bucket = "${var.project_id}-${var.name}-source"
 }
@@ -33,8 +36,7 @@ data "google_project" "this" {
 }
 
 resource "google_service_account" "account" {
-  for_each = local.accounts
-
+  for_each     = local.accounts
   account_id   = "${var.name}-${each.key}"
   display_name = each.value
 }

@@ -25,11 +25,6 @@ output "topic" {
   value       = google_pubsub_topic.events.name
 }
 
-output "queue" {
-  description = "The queue. To stop and to go on: gcloud tasks queues pause, and resume."
-  value       = google_cloud_tasks_queue.calls.id
-}
-
 output "instance_connection_name" {
   description = "The database's instance, for the Cloud SQL Auth Proxy."
   value       = local.instance.connection_name

@@ -3,19 +3,10 @@ terraform {
   required_version = ">= 1.9"
 
   required_providers {
-    google = {
-      source = "hashicorp/google"
-      # 7.21: direct VPC egress of functions.
-      version = ">= 7.21, < 8"
-    }
-    archive = {
-      source  = "hashicorp/archive"
-      version = ">= 2.7, < 3"
-    }
-    random = {
-      source  = "hashicorp/random"
-      version = ">= 3.6, < 4"
-    }
+    # 7.21: direct VPC egress of functions.
+    google  = { source = "hashicorp/google", version = ">= 7.21, < 8" }
+    archive = { source = "hashicorp/archive", version = ">= 2.7, < 3" }
+    random  = { source = "hashicorp/random", version = ">= 3.6, < 4" }
   }
 
   # The bucket is made by bootstrap/ and named at `terraform init`.

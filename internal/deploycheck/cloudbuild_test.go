@@ -1,8 +1,11 @@
 package deploycheck_test
 
 import (
-	"maps"
+	"bytes"
+	std "cmp"
+	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -10,33 +13,61 @@ import (
 	"testing"
 	"time"
 
-	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"github.com/oasdiff/yaml"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"lad.internal/followup/emulators/process/processtest"
 )
 
-// The build that deploys, and those that it submits and waits for.
-const (
-	deployBuild = "cloudbuild.yaml"
-	checkBuild  = "cloudbuild.check.yaml"
-	imageBuild  = "cloudbuild.image.yaml"
-)
+// builds are the one that deploys and those that it submits, each with its account.
+var builds = map[string]string{
+	"cloudbuild.yaml":       "$_DEPLOYER",
+	"cloudbuild.check.yaml": "${_NAME}-test@${PROJECT_ID}.iam.gserviceaccount.com",
+	"cloudbuild.image.yaml": "${_NAME}-build@${PROJECT_ID}.iam.gserviceaccount.com",
+}
 
-var allBuilds = []string{deployBuild, checkBuild, imageBuild}
+// build is what is used of Cloud Build's file.
+// https://cloud.google.com/build/docs/build-config-file-schema
+type build struct {
+	Substitutions           map[string]string
+	Steps                   []step
+	Images                  []string
+	ServiceAccount, Timeout string
+	Options                 struct {
+		Logging, MachineType string
+		DynamicSubstitutions bool
+		Env                  []string
+		Volumes              []struct{ Name, Path string }
+	}
+}
+
+type step struct {
+	ID, Name, Entrypoint, Timeout string
+	Args, Env, WaitFor            []string
+}
 
 // readBuild reads a file as Cloud Build does: an unknown field is an error.
-func readBuild(t *testing.T, file string) *cloudbuildpb.Build {
+func readBuild(t *testing.T, file string) (b build) {
 	t.Helper()
 	text, err := yaml.YAMLToJSON([]byte(readFile(t, file)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	build := &cloudbuildpb.Build{}
-	if err := protojson.Unmarshal(text, build); err != nil {
-		t.Fatal(err)
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&b); err != nil {
+		t.Fatalf("%s: %v", file, err)
 	}
-	return build
+	return b
+}
+
+// duration is 0 if there is none.
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(std.Or(text, "0s"))
+	if err != nil {
+		t.Error(err)
+	}
+	return d
 }
 
 func readFile(t *testing.T, path string) string {
@@ -48,276 +79,118 @@ func readFile(t *testing.T, path string) string {
 	return string(text)
 }
 
-// builtIn are Cloud Build's own substitutions that exist in every build, however
-// it was started. https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values
-var builtIn = []string{"BUILD_ID", "LOCATION", "PROJECT_ID", "PROJECT_NUMBER"}
+var oneVersion = regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z0-9.-]+)?$|@sha256:[0-9a-f]{64}$`)
 
-// substitution is $NAME or ${NAME}. $$ stands for a dollar.
-var substitution = regexp.MustCompile(`\$\$|\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?`)
-
-// texts are all texts in a message.
-func texts(message protoreflect.Message) (found []string) {
-	var visit func(protoreflect.FieldDescriptor, protoreflect.Value)
-	visit = func(field protoreflect.FieldDescriptor, value protoreflect.Value) {
-		switch {
-		case field.IsMap():
-			value.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool {
-				visit(field.MapValue(), v)
-				return true
-			})
-		case field.Kind() == protoreflect.StringKind && field.IsList():
-			for i := range value.List().Len() {
-				found = append(found, value.List().Get(i).String())
-			}
-		case field.Kind() == protoreflect.StringKind:
-			found = append(found, value.String())
-		case field.Kind() == protoreflect.MessageKind && field.IsList():
-			for i := range value.List().Len() {
-				found = append(found, texts(value.List().Get(i).Message())...)
-			}
-		case field.Kind() == protoreflect.MessageKind:
-			found = append(found, texts(value.Message())...)
-		}
-	}
-	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		visit(field, value)
-		return true
-	})
-	return found
-}
-
-func TestEverySubstitutionOfABuildIsDeclaredAndUsed(t *testing.T) {
+func TestBuilds(t *testing.T) {
 	t.Parallel()
-	for _, file := range allBuilds {
-		t.Run(file, func(t *testing.T) {
-			t.Parallel()
-			checkSubstitutions(t, readBuild(t, file))
-		})
-	}
-}
-
-func checkSubstitutions(t *testing.T, build *cloudbuildpb.Build) {
-	t.Helper()
-	used := map[string]bool{}
-	for _, text := range texts(build.ProtoReflect()) {
-		for _, match := range substitution.FindAllStringSubmatch(text, -1) {
-			if match[1] != "" {
-				used[match[1]] = true
+	makefile, script := readFile(t, "Makefile"), readFile(t, "scripts/deploy.sh")
+	golang := "golang:" + regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(readFile(t, "go.mod"))[1] + "."
+	for file, account := range builds {
+		b := readBuild(t, file)
+		if want := "projects/$PROJECT_ID/serviceAccounts/" + account; b.ServiceAccount != want || b.Options.Logging != "CLOUD_LOGGING_ONLY" {
+			t.Errorf("%s runs as %q, want %q, and logs to %q", file, b.ServiceAccount, want, b.Options.Logging)
+		}
+		for _, s := range b.Steps {
+			if !oneVersion.MatchString(s.Name) || strings.HasPrefix(s.Name, "golang:") && !strings.HasPrefix(s.Name, golang) {
+				t.Errorf("%s may be another one tomorrow, or is not go.mod's Go", s.Name)
+			}
+			switch {
+			case s.Entrypoint == "make":
+				if !strings.Contains(makefile, "\n"+s.Args[0]+":") {
+					t.Errorf("%s: there is no make %s", file, s.Args[0])
+				}
+			case file != "cloudbuild.yaml" || s.Entrypoint == "gcloud":
+			// In a build every step may do what the build's account may: the one that may
+			// do everything runs none of the code.
+			case s.Entrypoint != "sh" || s.Args[0] != "scripts/deploy.sh" || strings.HasPrefix(s.Name, "golang:"):
+				t.Errorf("%s runs %s %q in %s", s.ID, s.Entrypoint, s.Args, s.Name)
+			case !strings.Contains(script, "\n"+s.Args[1]+"() {"):
+				t.Errorf("scripts/deploy.sh has no step %s", s.Args[1])
 			}
 		}
 	}
-	for name := range used {
-		_, declared := build.GetSubstitutions()[name]
-		if !declared && !slices.Contains(builtIn, name) {
-			t.Errorf("$%s is used, and neither declared nor one of %v", name, builtIn)
-		}
-	}
-	for name, value := range build.GetSubstitutions() {
-		if !regexp.MustCompile(`^_[A-Z][A-Z0-9_]*$`).MatchString(name) {
-			t.Errorf("%s is declared: the names of one's own begin with _", name)
-		}
-		if !used[name] {
-			t.Errorf("%s is declared, and not used", name)
-		}
-		if strings.Contains(value, "$") && !build.GetOptions().GetDynamicSubstitutions() {
-			t.Errorf("%s is made of others, which takes dynamicSubstitutions", name)
-		}
-	}
-	if len(used) < 2 {
-		t.Errorf("found the substitutions %v alone: does this test still find them?", slices.Sorted(maps.Keys(used)))
-	}
 }
 
-var (
-	exactTag = regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z0-9.-]+)?$`)
-	digest   = regexp.MustCompile(`^[a-z0-9./:_-]+@sha256:[0-9a-f]{64}$`)
-	from     = regexp.MustCompile(`(?m)^FROM (\S+)`)
-)
-
-func TestEachImageIsOfOneVersion(t *testing.T) {
+// A step waits for those above it that it names, and they for theirs.
+func TestDeploymentOrder(t *testing.T) {
 	t.Parallel()
-	var images []string
-	for _, file := range allBuilds {
-		for _, step := range readBuild(t, file).GetSteps() {
-			images = append(images, step.GetName())
+	var order []string
+	for i, s := range readBuild(t, "cloudbuild.yaml").Steps {
+		if i > 0 && !slices.Equal(s.WaitFor, order[i-1:]) {
+			t.Errorf("%s waits for %v, and not for %s", s.ID, s.WaitFor, order[i-1])
+		}
+		order = append(order, s.ID)
+		// A step that waits for a build of its own must not give up before that ends.
+		if file := "cloudbuild." + s.ID + ".yaml"; builds[file] != "" {
+			if least := duration(t, readBuild(t, file).Timeout) + 5*time.Minute; duration(t, s.Timeout) < least {
+				t.Errorf("%s may take %s, and its build, with its queue, %v", s.ID, s.Timeout, least)
+			}
 		}
 	}
-	for _, line := range from.FindAllStringSubmatch(readFile(t, "cmd/followup/Dockerfile"), -1) {
-		if line[1] != "scratch" {
-			images = append(images, line[1])
-		}
+	if want := []string{"check", "image", "settings", "plan", "migrate", "upload-and-apply", "migrate-again", "doctor", "smoke"}; !slices.Equal(order, want) {
+		t.Errorf("the steps are %v, want %v", order, want)
 	}
-	goMinor := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(readFile(t, "go.mod"))[1]
-	for _, image := range images {
-		if !exactTag.MatchString(image) && !digest.MatchString(image) {
-			t.Errorf("%s may be another one tomorrow: give it a whole version or a digest", image)
-		}
-		if strings.HasPrefix(image, "golang:") && !strings.HasPrefix(image, "golang:"+goMinor+".") {
-			t.Errorf("%s is not the Go %s of go.mod", image, goMinor)
+	for _, id := range []string{"vet", "test", "compliance", "build"} {
+		if !slices.ContainsFunc(readBuild(t, "cloudbuild.check.yaml").Steps, func(s step) bool { return s.ID == id }) {
+			t.Errorf("%s is not checked", id)
 		}
 	}
 }
 
-// file is a path as it is written in a command.
-var file = regexp.MustCompile(`(?:^|[\s"'=])((?:cmd|docs|functions|internal|pkg|scripts|terraform)/[\w./-]+)`)
+// program notes its words, answers what is asked for, and fails where it is to.
+const program = `#!/bin/sh
+echo "$(basename "$0") $*" >>calls
+case "$*" in
+*"$FAILS"*) exit 1 ;;
+*describe*) echo "$IMAGE" ;;
+*"jobs list"*) echo "$JOBS" ;;
+esac
+`
 
-func TestEveryFileAndTargetThatABuildNamesExists(t *testing.T) {
+func TestDeployScript(t *testing.T) {
 	t.Parallel()
-	named := 0
-	commands := []string{readFile(t, "scripts/deploy.sh")}
-	makefile := readFile(t, "Makefile")
-	var steps []*cloudbuildpb.BuildStep
-	for _, file := range allBuilds {
-		steps = append(steps, readBuild(t, file).GetSteps()...)
-	}
-	for _, step := range steps {
-		words := strings.Fields(strings.Join(append([]string{step.GetEntrypoint()}, step.GetArgs()...), " "))
-		commands = append(commands, strings.Join(words, " "))
-		for i, word := range words {
-			if word != "make" || i+1 == len(words) {
-				continue
-			}
-			named++
-			if target := words[i+1]; !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(target) + `:`).MatchString(makefile) {
-				t.Errorf("%s: there is no make %s", step.GetId(), target)
-			}
-		}
-	}
-	for _, command := range commands {
-		for _, match := range file.FindAllStringSubmatch(command, -1) {
-			named++
-			if _, err := os.Stat(filepath.Join(root, match[1])); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	if named < 8 {
-		t.Errorf("found %d files and targets: does this test still find them?", named)
-	}
-}
-
-// before is, for each step, the steps that have ended when it begins. A step that
-// names none waits for all above it.
-func before(t *testing.T, build *cloudbuildpb.Build) map[string]map[string]bool {
-	t.Helper()
-	done := map[string]map[string]bool{}
-	var above []string
-	for _, step := range build.GetSteps() {
-		id, waits := step.GetId(), step.GetWaitFor()
-		if id == "" || done[id] != nil {
-			t.Fatalf("a step has the id %q, which is none or taken", id)
-		}
-		if len(waits) == 0 {
-			waits = above
-		}
-		done[id] = map[string]bool{}
-		for _, earlier := range waits {
-			if earlier == "-" {
-				continue
-			}
-			if done[earlier] == nil {
-				t.Errorf("%s waits for %s, which is no step above it", id, earlier)
-			}
-			done[id][earlier] = true
-			maps.Copy(done[id], done[earlier])
-		}
-		above = append(above, id)
-	}
-	return done
-}
-
-func TestNothingIsChangedBeforeItIsCheckedAndEverythingIsTriedAfterwards(t *testing.T) {
-	t.Parallel()
-	done := before(t, readBuild(t, deployBuild))
-	for _, order := range [][2]string{
-		{"check", "image"}, {"image", "plan"}, {"settings", "plan"}, {"plan", "migrate"}, {"migrate", "upload-and-apply"},
-		{"upload-and-apply", "migrate-again"}, {"migrate-again", "doctor"}, {"doctor", "smoke"},
+	const digest = "europe-west1-docker.pkg.dev/lad-test/followup/command@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	for name, c := range map[string]struct {
+		words, image, jobs, fails string // fails is a part of the call that fails
+		lock                      bool
+		refused                   bool
+		last                      string // part of its last call
+	}{
+		"image":                     {words: "image p r followup b1", image: digest, last: "images describe r-docker.pkg.dev/p/followup/command:b1"},
+		"image without its digest":  {words: "image p r followup b1", image: "command:latest", refused: true, last: "describe"},
+		"image that cannot be made": {words: "image p r followup b1", image: digest, fails: "submit", refused: true, last: "submit"},
+		"plan":                      {words: "plan p r followup state", lock: true, last: "-var command_image=" + digest + " -out=../tmp/plan"},
+		"plan of any provider":      {words: "plan p r followup state", refused: true},
+		"plan that stops":           {words: "plan p r followup state", lock: true, fails: "-lockfile=readonly", refused: true, last: "init"},
+		"apply":                     {words: "apply p r followup", last: "../tmp/plan"},
+		"migrate":                   {words: "migrate p r followup", jobs: "followup-migrate", last: "jobs execute followup-migrate --project=p --region=r --wait"},
+		"migrate, first time":       {words: "migrate p r followup", last: "jobs list"},
+		"migrate, old image":        {words: "migrate p r followup", jobs: "followup-migrate", fails: "jobs update", refused: true, last: "--image=" + digest},
+		"migrate, may not look":     {words: "migrate p r followup", fails: "jobs list", refused: true, last: "jobs list"},
+		"doctor":                    {words: "job p r followup doctor", fails: "followup-doctor", refused: true, last: "jobs execute followup-doctor"},
+		"smoke":                     {words: "smoke p r followup", jobs: "followup-smoke", fails: "execute", refused: true, last: "jobs execute followup-smoke"},
+		"smoke without a canary":    {words: "smoke p r followup", last: "jobs list"},
+		"no such step":              {words: "destroy p r followup", refused: true},
 	} {
-		if !done[order[1]][order[0]] {
-			t.Errorf("%s does not wait for %s", order[1], order[0])
+		work := t.TempDir()
+		files := map[string]string{"bin/gcloud": program, "bin/terraform": program, "scripts/deploy.sh": readFile(t, "scripts/deploy.sh"), "tmp/command_image": digest}
+		if c.lock {
+			files["terraform/.terraform.lock.hcl"] = ""
 		}
-	}
-}
-
-func TestTheCheckIsOfEverythingThatMustHold(t *testing.T) {
-	t.Parallel()
-	done := before(t, readBuild(t, checkBuild))
-	for _, step := range []string{"vet", "test", "compliance", "build"} {
-		if done[step] == nil {
-			t.Errorf("%s is not checked", step)
-		}
-	}
-}
-
-// In a build every step may do what the build's account may.
-func TestTheBuildThatMayDoEverythingRunsNoneOfTheCode(t *testing.T) {
-	t.Parallel()
-	for _, step := range readBuild(t, deployBuild).GetSteps() {
-		words := append([]string{step.GetEntrypoint()}, step.GetArgs()...)
-		if !strings.HasPrefix(step.GetName(), "gcr.io/google.com/cloudsdktool/") && !strings.HasPrefix(step.GetName(), "hashicorp/terraform:") ||
-			!slices.Contains(words, "scripts/deploy.sh") && step.GetEntrypoint() != "gcloud" {
-			t.Errorf("%s runs %q in %s", step.GetId(), words, step.GetName())
-		}
-	}
-}
-
-func TestEachBuildHasAnAccountOfItsOwnALogAndAnEnd(t *testing.T) {
-	t.Parallel()
-	for file, account := range map[string]string{
-		deployBuild: "$_DEPLOYER",
-		checkBuild:  "${_NAME}-test@${PROJECT_ID}.iam.gserviceaccount.com",
-		imageBuild:  "${_NAME}-build@${PROJECT_ID}.iam.gserviceaccount.com",
-	} {
-		build := readBuild(t, file)
-		if want := "projects/$PROJECT_ID/serviceAccounts/" + account; build.GetServiceAccount() != want {
-			t.Errorf("%s runs as %q, want %q", file, build.GetServiceAccount(), want)
-		}
-		// Without one of these Cloud Build refuses a build with an account of one's own.
-		if build.GetOptions().GetLogging() != cloudbuildpb.BuildOptions_CLOUD_LOGGING_ONLY && build.GetLogsBucket() == "" {
-			t.Errorf("%s logs to %v", file, build.GetOptions().GetLogging())
-		}
-		// Ten minutes are the default, and 24 hours the most.
-		// https://cloud.google.com/build/docs/build-config-file-schema#timeout_2
-		total := build.GetTimeout().AsDuration()
-		if total <= 10*time.Minute || total > 24*time.Hour {
-			t.Errorf("%s may take %v", file, total)
-		}
-		for _, step := range build.GetSteps() {
-			if own := step.GetTimeout().AsDuration(); own >= total {
-				t.Errorf("%s: %s may take %v of the build's %v", file, step.GetId(), own, total)
+		for file, content := range files {
+			if err := os.MkdirAll(filepath.Join(work, filepath.Dir(file)), 0o755); err != nil {
+				t.Fatal(err)
 			}
+			processtest.WriteProgram(t, filepath.Join(work, file), []byte(content))
 		}
-	}
-}
-
-// A step that waits for a build of its own must not give up before that ends.
-func TestAStepWaitsForTheBuildThatItSubmits(t *testing.T) {
-	t.Parallel()
-	submitted := map[string]string{"check": checkBuild, "image": imageBuild}
-	for _, step := range readBuild(t, deployBuild).GetSteps() {
-		file := submitted[step.GetId()]
-		if file == "" {
-			continue
-		}
-		delete(submitted, step.GetId())
-		if least := readBuild(t, file).GetTimeout().AsDuration() + 5*time.Minute; step.GetTimeout().AsDuration() < least {
-			t.Errorf("%s may take %v, and its build, with its queue, %v", step.GetId(), step.GetTimeout().AsDuration(), least)
-		}
-	}
-	if len(submitted) > 0 {
-		t.Errorf("there is no step for %v", submitted)
-	}
-}
-
-func TestTheBuildsFileIsReadStrictly(t *testing.T) {
-	t.Parallel()
-	for _, wrong := range []string{"stepz: []", "steps: [{name: a, waitfor: [b]}]", "steps: [{name: a, name: b}]", "timeout: 1 hour"} {
-		text, err := yaml.YAMLToJSON([]byte(wrong))
-		if err == nil {
-			err = protojson.Unmarshal(text, &cloudbuildpb.Build{})
-		}
-		if err == nil {
-			t.Errorf("%s was accepted", wrong)
+		command := exec.CommandContext(t.Context(), "sh", append([]string{"scripts/deploy.sh"}, strings.Fields(c.words)...)...)
+		command.Dir = work
+		command.Env = []string{"PATH=" + work + "/bin:" + os.Getenv("PATH"), "IMAGE=" + c.image, "JOBS=" + c.jobs, "FAILS=" + std.Or(c.fails, "nothing")}
+		said, err := command.CombinedOutput()
+		text, _ := os.ReadFile(filepath.Join(work, "calls")) // none if there were no calls
+		calls := strings.Split(strings.TrimSpace(string(text)), "\n")
+		if last := calls[len(calls)-1]; (err != nil) != c.refused || !strings.Contains(last, c.last) || c.last == "" && last != "" {
+			t.Errorf("%s: %v, its last call is %q\n%s", name, err, last, said)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 package deploycheck_test
 
 import (
-	"bytes"
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -17,72 +17,56 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// A package that is missing, or a file that one embeds, is an error to the
-// compiler, and a package that is missing one to `go mod tidy`.
-func TestTheArchiveHoldsWhatTheFunctionsAreBuiltOfAndNoTests(t *testing.T) {
+// What is uploaded is what function.go links: by itself it can be built, and there
+// is no package in it that the compiler does not take.
+func TestArchive(t *testing.T) {
 	t.Parallel()
-	p := readModule(t).plan(t, choices()["only what is necessary"])
-	files := list(p.local("source_files"))
 	copied := t.TempDir()
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || strings.Contains(file, "testdata") ||
-			strings.HasPrefix(file, "emulators/") && file != "emulators/go.mod" {
-			t.Errorf("%s is in the archive", file)
-		}
-		content, err := os.ReadFile(filepath.Join(root, file))
+	uploaded := decode[[]string](readModule(t).plan(t, necessary(nil)), "packages")
+	files := []string{"function.go", "go.mod", "go.sum", "emulators/go.mod"} // go.mod names that module
+	for _, name := range uploaded {
+		found, err := os.ReadDir(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		target := filepath.Join(copied, file)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(target, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-mod=readonly", "-deps", "-f", "{{if .Module}}{{if .Module.Main}}{{.ImportPath}}{{end}}{{end}}", "./...")
-	cmd.Dir = copied
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("the archive is not whole: %v\n%s", err, stderr.String())
-	}
-	if packages := strings.Fields(stdout.String()); !slices.Contains(packages, "lad.internal/followup/functions/execute") {
-		t.Errorf("the archive holds the packages %v", packages)
-	}
-}
-
-// grants are the resources that grant something; the tests say what each of them
-// grants.
-var grantType = regexp.MustCompile(`_iam_(member|binding|policy|audit_config)$`)
-
-func TestEveryGrantIsLookedAtByTheTestOfGrants(t *testing.T) {
-	t.Parallel()
-	grants := 0
-	for folder, file := range map[string]string{dir: "tests/iam.tftest.hcl", bootstrap: "tests/bootstrap.tftest.hcl"} {
-		seen, err := os.ReadFile(filepath.Join(folder, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, block := range readFolder(t, folder).resources {
-			kind, name := block.Labels[0], block.Labels[1]
-			switch match := grantType.FindStringSubmatch(kind); {
-			case match == nil:
-			case match[1] != "member":
-				// It would take away what others were granted.
-				t.Errorf("%s.%s owns a whole policy: grant single members", kind, name)
-			case !bytes.Contains(seen, []byte(kind+"."+name)):
-				t.Errorf("%s does not look at %s.%s", file, kind, name)
-			default:
-				grants++
+		for _, f := range found {
+			if filepath.Ext(f.Name()) == ".go" && !strings.HasSuffix(f.Name(), "_test.go") {
+				files = append(files, name+"/"+f.Name())
 			}
 		}
 	}
-	if grants < 11 {
-		t.Errorf("found %d grants: is this the right folder?", grants)
+	for _, file := range files {
+		target := filepath.Join(copied, file)
+		err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o755), os.WriteFile(target, []byte(readFile(t, file)), 0o600))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	golang := func(args ...string) []string {
+		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd.Dir = copied
+		said, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("the archive is not whole: go %s: %v\n%s", args[0], err, said)
+		}
+		return strings.Fields(string(said))
+	}
+	golang("build", "-mod=readonly", "-trimpath", "-buildvcs=false", ".")
+	var linked []string
+	for _, path := range golang("list", "-mod=readonly", "-deps", "-f", "{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}", ".") {
+		if name, inside := strings.CutPrefix(path, "lad.internal/followup/"); inside {
+			linked = append(linked, name)
+		}
+	}
+	slices.Sort(linked)
+	if d := cmp.Diff(linked, uploaded); d != "" {
+		t.Errorf("local.packages (-linked +uploaded):\n%s", d)
 	}
 }
+
+// grantType are the resources that grant something; Terraform's tests say what each
+// of them grants.
+var grantType = regexp.MustCompile(`_iam_(member|binding|policy|audit_config)$`)
 
 // roles are those that may be granted at all. None of them may grant, delete or
 // read what is not ours.
@@ -93,38 +77,50 @@ var roles = []string{
 	"roles/secretmanager.secretAccessor", "roles/storage.objectViewer", "roles/telemetry.tracesWriter",
 }
 
-// Everybody may call execute where it checks tokens itself; terraform/tests/iam.tftest.hcl
-// holds who that is.
-func TestNoOtherRoleIsNamedAndEverybodyOnce(t *testing.T) {
+func TestGrants(t *testing.T) {
 	t.Parallel()
-	named := map[string]bool{}
+	grants, named := 0, map[string]bool{}
 	var everybody []string
 	visit := func(node hclsyntax.Node) hcl.Diagnostics {
-		literal, ok := node.(*hclsyntax.LiteralValueExpr)
-		if !ok || literal.Val.Type() != cty.String {
-			return nil
-		}
-		s := literal.Val.AsString()
-		if strings.HasPrefix(s, "roles/") {
-			named[s] = true
-		}
-		if strings.Contains(s, "allUsers") || strings.Contains(s, "allAuthenticatedUsers") {
-			everybody = append(everybody, s+" in "+filepath.Base(literal.SrcRange.Filename))
+		if literal, ok := node.(*hclsyntax.LiteralValueExpr); ok && literal.Val.Type() == cty.String {
+			s := literal.Val.AsString()
+			if strings.HasPrefix(s, "roles/") {
+				named[s] = true
+			}
+			if strings.Contains(s, "allUsers") || strings.Contains(s, "allAuthenticatedUsers") {
+				everybody = append(everybody, s+" in "+filepath.Base(literal.SrcRange.Filename))
+			}
 		}
 		return nil
 	}
-	for _, folder := range []string{dir, bootstrap} {
-		m := readFolder(t, folder)
+	for folder, file := range map[string]string{"terraform": "terraform/tests/iam.tftest.hcl", "terraform/bootstrap": "terraform/bootstrap/tests/bootstrap.tftest.hcl"} {
+		m, seen := readFolder(t, filepath.Join(root, folder)), readFile(t, file)
 		for _, block := range m.resources {
 			_ = hclsyntax.VisitAll(block.Body, visit) // visit has nothing to say
+			kind, name := block.Labels[0], block.Labels[1]
+			switch match := grantType.FindStringSubmatch(kind); {
+			case match == nil:
+			case match[1] != "member":
+				// It would take away what others were granted.
+				t.Errorf("%s.%s owns a whole policy: grant single members", kind, name)
+			case !strings.Contains(seen, kind+"."+name):
+				t.Errorf("%s does not look at %s.%s", file, kind, name)
+			default:
+				grants++
+			}
 		}
 		for _, expression := range m.locals {
 			_ = hclsyntax.VisitAll(expression, visit) // nor here
 		}
 	}
+	if grants < 10 {
+		t.Errorf("found %d grants: is this the right folder?", grants)
+	}
 	if d := cmp.Diff(roles, slices.Sorted(maps.Keys(named))); d != "" {
 		t.Errorf("roles (-allowed +granted):\n%s", d)
 	}
+	// Everybody may call execute where it checks tokens itself; the test of grants
+	// holds who that is.
 	if d := cmp.Diff([]string{"allUsers in iam.tf"}, everybody); d != "" {
 		t.Errorf("everybody (-allowed +named):\n%s", d)
 	}

@@ -1,27 +1,26 @@
 package deploycheck_test
 
 import (
-	"io/fs"
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
 const (
-	root      = "../.."
-	dir       = root + "/terraform"
-	bootstrap = dir + "/bootstrap"
+	root = "../.."
+	dir  = root + "/terraform"
 )
 
 // module is what the .tf files of a folder say.
@@ -69,18 +68,6 @@ func readFolder(t *testing.T, folder string) module {
 	return m
 }
 
-// resource is the block of that type and name.
-func (m module) resource(t *testing.T, kind, name string) *hclsyntax.Body {
-	t.Helper()
-	for _, block := range m.resources {
-		if block.Labels[0] == kind && block.Labels[1] == name {
-			return block.Body
-		}
-	}
-	t.Fatalf("there is no %s.%s", kind, name)
-	return nil
-}
-
 // plan is a module with values for its variables.
 type plan struct {
 	module
@@ -110,9 +97,9 @@ func (m module) plan(t *testing.T, given map[string]cty.Value) *plan {
 		accounts[name] = cty.ObjectVal(map[string]cty.Value{"email": cty.StringVal("followup-" + name + emails)})
 	}
 	p.known = map[string]cty.Value{
-		"path":                   object("module", cty.StringVal(dir)),
 		"data":                   object("google_project", object("this", object("number", cty.StringVal("123456789012")))),
 		"google_service_account": object("account", cty.ObjectVal(accounts)),
+		"google_pubsub_topic":    object("events", object("id", cty.StringVal("projects/lad-test/topics/followup-events"))),
 		"google_sql_database_instance": object("lad", cty.TupleVal([]cty.Value{cty.ObjectVal(map[string]cty.Value{
 			"name": cty.StringVal("followup-1a2b"), "connection_name": cty.StringVal("lad-test:europe-west1:followup-1a2b"),
 		})})),
@@ -122,6 +109,14 @@ func (m module) plan(t *testing.T, given map[string]cty.Value) *plan {
 
 func object(name string, value cty.Value) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{name: value})
+}
+
+func texts(values map[string]string) cty.Value {
+	all := map[string]cty.Value{}
+	for name, value := range values {
+		all[name] = cty.StringVal(value)
+	}
+	return cty.MapVal(all)
 }
 
 func variable(t *testing.T, name string, block *hclsyntax.Block, given map[string]cty.Value) cty.Value {
@@ -178,75 +173,25 @@ func (p *plan) evaluate(expression hclsyntax.Expression) cty.Value {
 	return value
 }
 
-// text is a map or object of strings.
-func text(t *testing.T, value cty.Value) map[string]string {
-	t.Helper()
-	texts := map[string]string{}
-	for name, v := range value.AsValueMap() {
-		if v.Type() != cty.String || v.IsNull() || !v.IsKnown() {
-			t.Fatalf("%s is %#v, want a string", name, v)
-		}
-		texts[name] = v.AsString()
+// decode is a local as Go has it.
+func decode[V any](p *plan, name string) (v V) {
+	p.t.Helper()
+	value := p.local(name)
+	text, err := ctyjson.Marshal(value, value.Type())
+	if err == nil {
+		err = json.Unmarshal(text, &v)
 	}
-	return texts
-}
-
-// list is a list or tuple of strings.
-func list(value cty.Value) (texts []string) {
-	for _, v := range value.AsValueSlice() {
-		texts = append(texts, v.AsString())
+	if err != nil {
+		p.t.Fatalf("local %s: %v", name, err)
 	}
-	return texts
+	return v
 }
 
 // functions are those of Terraform's that the locals call.
 var functions = map[string]function.Function{
-	"coalesce": stdlib.CoalesceFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc, "join": stdlib.JoinFunc, "keys": stdlib.KeysFunc,
-	"length": stdlib.LengthFunc, "lower": stdlib.LowerFunc, "merge": stdlib.MergeFunc, "replace": stdlib.ReplaceFunc, "reverse": stdlib.ReverseListFunc,
-	"setunion": stdlib.SetUnionFunc, "slice": stdlib.SliceFunc, "sort": stdlib.SortFunc, "split": stdlib.SplitFunc,
-	"tostring": stdlib.MakeToFunc(cty.String), "toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
-	"trimsuffix": stdlib.TrimSuffixFunc,
-	"endswith":   textTest(strings.HasSuffix), "startswith": textTest(strings.HasPrefix), "strcontains": textTest(strings.Contains),
-	"fileset": fileset,
+	"ceil": stdlib.CeilFunc, "coalesce": stdlib.CoalesceFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc, "floor": stdlib.FloorFunc,
+	"join": stdlib.JoinFunc, "jsonencode": stdlib.JSONEncodeFunc, "keys": stdlib.KeysFunc, "length": stdlib.LengthFunc, "lower": stdlib.LowerFunc, "merge": stdlib.MergeFunc,
+	"regex": stdlib.RegexFunc, "replace": stdlib.ReplaceFunc, "reverse": stdlib.ReverseListFunc, "slice": stdlib.SliceFunc,
+	"sort": stdlib.SortFunc, "split": stdlib.SplitFunc, "tonumber": stdlib.MakeToFunc(cty.Number), "tostring": stdlib.MakeToFunc(cty.String),
+	"trimsuffix": stdlib.TrimSuffixFunc, "try": tryfunc.TryFunc,
 }
-
-func textTest(holds func(s, part string) bool) function.Function {
-	return function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "s", Type: cty.String}, {Name: "part", Type: cty.String}},
-		Type:   function.StaticReturnType(cty.Bool),
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return cty.BoolVal(holds(args[0].AsString(), args[1].AsString())), nil
-		},
-	})
-}
-
-// fileset knows **, * and {a,b} of the patterns that Terraform knows.
-var fileset = function.New(&function.Spec{
-	Params: []function.Parameter{{Name: "path", Type: cty.String}, {Name: "pattern", Type: cty.String}},
-	Type:   function.StaticReturnType(cty.Set(cty.String)),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		base, found := args[0].AsString(), []cty.Value{}
-		pattern := strings.NewReplacer("**/", "(.*/)?", "*", "[^/]*", "{", "(", "}", ")", ",", "|", ".", `\.`).Replace(args[1].AsString())
-		matches, err := regexp.Compile("^" + pattern + "$")
-		if err != nil {
-			return cty.NilVal, err
-		}
-		err = filepath.WalkDir(base, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			name, err := filepath.Rel(base, path)
-			if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules") {
-				return fs.SkipDir
-			}
-			if !entry.IsDir() && matches.MatchString(filepath.ToSlash(name)) {
-				found = append(found, cty.StringVal(filepath.ToSlash(name)))
-			}
-			return err
-		})
-		if len(found) == 0 {
-			return cty.SetValEmpty(cty.String), err
-		}
-		return cty.SetVal(found), err
-	},
-})

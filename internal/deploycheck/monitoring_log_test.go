@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,49 +29,37 @@ import (
 // brokenTenant has a schema that was never migrated.
 var brokenTenant = uuid.MustParse("cccccccc-0000-4000-8000-000000000003")
 
-// stored are the lines of a function's log in the form in which Cloud Logging
-// stores them, those of level debug left out.
+// entry is a line of a log: the function that has written it, and the fields of its
+// parts, as Cloud Logging has them.
+type entry struct {
+	service string
+	parts   map[string]map[string]any
+}
+
+// stored are the lines of a function's log, those of level debug left out.
 // https://cloud.google.com/logging/docs/structured-logging#structured_logging_special_fields
-func stored(t *testing.T, service string, log *functiontest.Log) (entries []map[string]any) {
+func stored(t *testing.T, service string, log *functiontest.Log) (entries []entry) {
 	t.Helper()
 	for text := range strings.Lines(log.String()) {
-		payload, entry := map[string]any{}, map[string]any{}
+		payload := map[string]any{}
 		if err := json.Unmarshal([]byte(text), &payload); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
-		for _, special := range []string{"severity", "time", "httpRequest"} {
-			if value, ok := payload[special]; ok {
-				entry[special] = value
-			}
-			delete(payload, special)
-		}
-		for name, value := range payload {
-			if special, ok := strings.CutPrefix(name, "logging.googleapis.com/"); ok {
-				entry[special] = value
-				delete(payload, name)
-			}
-		}
-		entry["jsonPayload"], entry["resource"] = payload, resource(service)
-		entry["logName"] = "projects/lad-test/logs/run.googleapis.com%2Fstdout"
-		if entry["severity"] != "DEBUG" {
-			entries = append(entries, entry)
+		if payload["severity"] != "DEBUG" {
+			maps.DeleteFunc(payload, func(name string, _ any) bool {
+				return slices.Contains([]string{"severity", "time", "httpRequest"}, name) || strings.HasPrefix(name, "logging.googleapis.com/")
+			})
+			entries = append(entries, entry{service, map[string]map[string]any{"jsonPayload": payload}})
 		}
 	}
 	return entries
 }
 
-func resource(service string) map[string]any {
-	return map[string]any{"type": "cloud_run_revision", "labels": map[string]any{"service_name": service}}
-}
-
 // requestLog is what Cloud Run itself logs of requests.
 // https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest
-func requestLog(service string, statuses ...float64) (entries []map[string]any) {
+func requestLog(service string, statuses ...float64) (entries []entry) {
 	for _, status := range statuses {
-		entries = append(entries, map[string]any{
-			"logName": "projects/lad-test/logs/run.googleapis.com%2Frequests", "severity": "WARNING",
-			"httpRequest": map[string]any{"requestMethod": "POST", "status": status}, "resource": resource(service),
-		})
+		entries = append(entries, entry{service, map[string]map[string]any{"httpRequest": {"requestMethod": "POST", "status": status}}})
 	}
 	return entries
 }
@@ -80,7 +70,7 @@ func executing(t *testing.T) *functiontest.Log {
 	db, log := functiontest.NewDatabase(t), &functiontest.Log{}
 	queue := functiontest.NewTasks(t, "http://127.0.0.1:1/bookings/:id/execute-followup")
 	agent := functiontest.NewAgent(t, false)
-	serve := func(certs string, store execute.Store) string {
+	serve := func(certs string, store execute.Store) http.Handler {
 		verifier, err := execute.NewVerifier(context.WithoutCancel(t.Context()),
 			execute.OIDCConfig{Mode: "verify", Issuer: queue.Issuer, CertsURL: certs}, functiontest.Audience, functiontest.Account)
 		if err != nil {
@@ -93,25 +83,25 @@ func executing(t *testing.T) *functiontest.Log {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return listen(t, h)
+		return h
 	}
-	url := serve(queue.CertsURL, db.DB)
-	deliver := func(url string, b followup.Booking, header ...string) int {
+	works := serve(queue.CertsURL, db.DB)
+	deliver := func(h http.Handler, b followup.Booking, header ...string) int {
 		body, err := json.Marshal(tasks.NewPayload(b, followup.Task{Key: b.Key(), Revision: 1}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		header = append([]string{"Authorization", "Bearer " + queue.Token(), "X-CloudTasks-QueueName", functiontest.Queue,
 			"X-CloudTasks-TaskName", followup.TaskID(b.Key(), 1)}, header...)
-		return post(t, url+tasks.BookingPath(b.BookingID), body, header...)
+		return post(t, h, tasks.BookingPath(b.BookingID), body, header...)
 	}
 	insert := func(s functiontest.Seed) followup.Booking {
 		s.Task = followup.Task{Status: followup.Scheduled, Revision: 1, Key: functiontest.CurrentKey}
 		return db.Insert(s)
 	}
 
-	deliver(url, insert(functiontest.Seed{Tenant: functiontest.TenantB}))
-	deliver(url, insert(functiontest.Seed{}))
+	deliver(works, insert(functiontest.Seed{Tenant: functiontest.TenantB}))
+	deliver(works, insert(functiontest.Seed{}))
 	again := insert(functiontest.Seed{})
 	for _, b := range []voiceagent.Behaviour{
 		{Kind: voiceagent.Status, Status: http.StatusServiceUnavailable, RetryAfter: new(1), Match: voiceagent.Match{BookingID: again.BookingID.String()}, Times: 1},
@@ -124,16 +114,16 @@ func executing(t *testing.T) *functiontest.Log {
 			b.BookingID = booking.BookingID.String()
 		}
 		agent.Must(b)
-		deliver(url, booking)
+		deliver(works, booking)
 	}
-	deliver(url, again) // this time it is accepted
-	deliver(url, insert(functiontest.Seed{NoPhone: true}))
-	deliver(url, insert(functiontest.Seed{At: time.Now().Add(-30 * time.Hour)}))
-	deliver(url, insert(functiontest.Seed{Status: "cancelled"}))
+	deliver(works, again) // this time it is accepted
+	deliver(works, insert(functiontest.Seed{NoPhone: true}))
+	deliver(works, insert(functiontest.Seed{At: time.Now().Add(-30 * time.Hour)}))
+	deliver(works, insert(functiontest.Seed{Status: "cancelled"}))
 
 	held := insert(functiontest.Seed{})
-	deliver(url, held, "Authorization", "Bearer of.no.token")
-	deliver(url, held, "X-CloudTasks-QueueName", "another")
+	deliver(works, held, "Authorization", "Bearer of.no.token")
+	deliver(works, held, "X-CloudTasks-QueueName", "another")
 	deliver(serve("http://127.0.0.1:1/certs", db.DB), held)
 	nowhere := db.Open(functiontest.At("postgres://followup_app:x@127.0.0.1:1/lad"))
 	for status, store := range map[int]execute.Store{http.StatusInternalServerError: nowhere, http.StatusServiceUnavailable: busyStore{db.DB}} {
@@ -143,7 +133,7 @@ func executing(t *testing.T) *functiontest.Log {
 	}
 	refused := insert(functiontest.Seed{})
 	agent.Must(voiceagent.Behaviour{Kind: voiceagent.Status, Status: http.StatusUnauthorized, Match: voiceagent.Match{BookingID: refused.BookingID.String()}})
-	deliver(url, refused)
+	deliver(works, refused)
 	deliver(serve(queue.CertsURL, db.DB.On(2)), held)
 	return log
 }
@@ -154,29 +144,16 @@ func (busyStore) Admit(context.Context, followup.Ref, followup.Rules, tenantdb.D
 	return tenantdb.Admission{}, tenantdb.ErrBusy
 }
 
-func listen(t *testing.T, h http.Handler) string {
-	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-func post(t *testing.T, url string, body []byte, header ...string) int {
+func post(t *testing.T, h http.Handler, path string, body []byte, header ...string) int {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
-	answer, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = answer.Body.Close()
-	return answer.StatusCode
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
 }
 
 var errAway = errors.New("it is away")
@@ -228,7 +205,7 @@ func scheduling(t *testing.T) *functiontest.Log {
 		if err != nil {
 			t.Fatal(err)
 		}
-		post(t, listen(t, h), body)
+		post(t, h, "/", body)
 	}
 	working := handler(db.DB, queue.Client)
 

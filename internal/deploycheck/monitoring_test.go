@@ -1,112 +1,125 @@
 package deploycheck_test
 
 import (
+	std "cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"cloud.google.com/go/monitoring/apiv3/v2/monitoringpb"
-	"cloud.google.com/go/monitoring/dashboard/apiv1/dashboardpb"
 	"github.com/google/go-cmp/cmp"
-	"github.com/zclconf/go-cty/cty/function/stdlib"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
-	"google.golang.org/protobuf/encoding/protojson"
 )
 
-func init() { // what the locals of monitoring call besides
-	functions["ceil"], functions["floor"], functions["values"] = stdlib.CeilFunc, stdlib.FloorFunc, stdlib.ValuesFunc
-}
-
-// logMetric is one of local.log_metrics.
+// logMetric is one of local.log_metrics: it counts the lines that have all values of
+// one of Lines. terraform/tests/monitoring.tftest.hcl holds the filters that are made of them.
 type logMetric struct {
-	Filter  string
-	Labels  map[string]string // label to extractor
-	Value   string            // extractor, of a distribution
-	Buckets []float64
+	By          []string
+	Lines       []map[string]oneOf
+	Labels      []string
+	Value, Part string
+	Buckets     []float64
 }
 
-// json is a local as JSON, as jsonencode would print it.
-func (p *plan) json(name string) []byte {
-	p.t.Helper()
-	value := p.local(name)
-	text, err := ctyjson.Marshal(value, value.Type())
-	if err != nil {
-		p.t.Fatalf("local %s: %v", name, err)
+// oneOf is a value, or a list of them, as a label would hold them.
+type oneOf []string
+
+func (v *oneOf) UnmarshalJSON(text []byte) error {
+	var all []any
+	if err := json.Unmarshal(text, &all); err != nil {
+		all = make([]any, 1)
+		if err := json.Unmarshal(text, &all[0]); err != nil {
+			return err
+		}
 	}
-	return text
-}
-
-func decode[V any](t *testing.T, text []byte) (v V) {
-	t.Helper()
-	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatal(err)
+	for _, one := range all {
+		*v = append(*v, fmt.Sprint(one))
 	}
-	return v
+	return nil
 }
 
-func parse(t *testing.T, text string) filter {
-	t.Helper()
-	f, err := parseFilter(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
-var extractors = regexp.MustCompile(`^EXTRACT\(([A-Za-z_.]+)\)$`)
-
-// extract does what an extractor asks for; what is not there is empty.
-func extract(t *testing.T, extractor string, entry map[string]any) string {
-	t.Helper()
-	parts := extractors.FindStringSubmatch(extractor)
-	if parts == nil {
-		t.Fatalf("an extractor of a form that this test does not know: %s", extractor)
-	}
-	value, _ := field(entry, parts[1])
-	return value
-}
-
-// point is what a metric makes of a line.
+// point is a line that a metric counts.
 type point struct {
 	labels map[string]string
 	value  string
 }
 
-// count is what a metric makes of a log.
-func (m logMetric) count(t *testing.T, log []map[string]any) (points []point) {
+// count is what a metric makes of a log. Of each value of its lines, and of each
+// label, there must be a line that has it, or nothing shows when it is renamed.
+func (m logMetric) count(t *testing.T, name string, log []entry) (points []point) {
 	t.Helper()
-	f := parse(t, m.Filter)
-	for _, entry := range log {
-		if !f.matches(entry) {
+	seen := map[string]bool{}
+	for _, e := range log {
+		fields := e.parts[m.Part]
+		if e.parts[m.Part] == nil || !slices.Contains(m.By, e.service) {
+			continue
+		}
+		if !slices.ContainsFunc(m.Lines, func(line map[string]oneOf) bool { return matches(line, fields, seen) }) {
 			continue
 		}
 		p := point{labels: map[string]string{}}
-		for label, extractor := range m.Labels {
-			p.labels[label] = extract(t, extractor, entry)
+		for _, label := range m.Labels {
+			if value, ok := fields[label]; ok {
+				p.labels[label], seen[label] = fmt.Sprint(value), true
+			}
 		}
 		if m.Value != "" {
-			p.value = extract(t, m.Value, entry)
+			p.value = fmt.Sprint(fields[m.Value])
 		}
 		points = append(points, p)
+	}
+	for _, label := range m.Labels {
+		if !seen[label] {
+			t.Errorf("%s: no line has the label %s", name, label)
+		}
+	}
+	for _, line := range m.Lines {
+		for field, values := range line {
+			for _, value := range values {
+				if !seen[field+"="+value] {
+					t.Errorf("%s: no line that it counts has %s=%s", name, field, value)
+				}
+			}
+		}
 	}
 	return points
 }
 
+func matches(line map[string]oneOf, fields map[string]any, seen map[string]bool) bool {
+	var had []string
+	for field, want := range line {
+		name, above := strings.CutSuffix(field, ">")
+		value, ok := fields[name]
+		if number, _ := value.(float64); above {
+			limit, err := strconv.ParseFloat(want[0], 64)
+			if !ok || err != nil || number <= limit {
+				return false
+			}
+			had = append(had, field+"="+want[0])
+		} else if text := fmt.Sprint(value); ok && slices.Contains(want, text) {
+			had = append(had, field+"="+text)
+		} else {
+			return false
+		}
+	}
+	for _, one := range had {
+		seen[one] = true
+	}
+	return true
+}
+
 // tally counts points with the same labels, tenants by their first letter.
-func tally(points []point) map[string]int {
+func tally(points []point, labels []string) map[string]int {
 	counts := map[string]int{}
 	for _, p := range points {
-		if id := p.labels["tenant_id"]; id != "" {
-			p.labels["tenant_id"] = id[:1]
-		}
 		var words []string
-		for _, label := range slices.Sorted(maps.Keys(p.labels)) {
-			words = append(words, p.labels[label])
+		for _, label := range slices.Sorted(slices.Values(labels)) {
+			value := p.labels[label]
+			if label == "tenant_id" && value != "" {
+				value = value[:1]
+			}
+			words = append(words, value)
 		}
 		counts[strings.Join(words, " ")]++
 	}
@@ -136,26 +149,21 @@ var counted = map[string]map[string]int{
 	"timeline_changed": {"": 3}, // a task, and a sweep of two tenants
 }
 
-func TestWhatIsWatchedIsWhatTheFunctionsLog(t *testing.T) {
+func TestMonitoring(t *testing.T) {
 	t.Parallel()
-	p := readModule(t).plan(t, choices()["only what is necessary"])
-	metrics := decode[map[string]logMetric](t, p.json("log_metrics"))
-	log := stored(t, "followup-execute", executing(t))
-	log = append(log, stored(t, "followup-schedule", scheduling(t))...)
-	log = append(log, requestLog("followup-execute", 200, 401, 403, 403, 503)...)
-	log = append(log, requestLog("another-service", 403)...)
+	p := readModule(t).plan(t, necessary(nil))
+	metrics := decode[map[string]logMetric](p, "log_metrics")
+	log := slices.Concat(stored(t, "execute", executing(t)), stored(t, "schedule", scheduling(t)), requestLog("execute", 200, 401, 403, 403, 503), requestLog("another", 403))
 
-	series := platformSeries()
+	// Google's own metrics, with the labels that are read of them.
+	// https://cloud.google.com/monitoring/api/metrics_gcp
+	series := map[string][]point{"queue_depth": {{}}, "queue_attempts": {{labels: map[string]string{"response_code": "ok"}}}, "connections": {{}}}
 	for name, m := range metrics {
-		points := m.count(t, log)
-		if d := cmp.Diff(counted[name], tally(m.count(t, log))); d != "" {
+		series[name] = m.count(t, name, log)
+		if d := cmp.Diff(counted[name], tally(series[name], m.Labels)); d != "" {
 			t.Errorf("%s (-wanted +counted):\n%s", name, d)
 		}
-		holdEachComparison(t, name, m, log)
-		holdValues(t, name, m, points)
-		for _, point := range points {
-			series = append(series, logSeries(name, point))
-		}
+		holdValues(t, name, m, series[name])
 	}
 	for name := range counted {
 		if _, ok := metrics[name]; !ok {
@@ -163,23 +171,25 @@ func TestWhatIsWatchedIsWhatTheFunctionsLog(t *testing.T) {
 		}
 	}
 	used := map[string]bool{}
-	holdAlerts(t, decode[map[string]alert](t, p.json("alerts")), metrics, series, used)
-	holdDashboard(t, p.json("dashboard"), metrics, series, used)
-	for name := range metrics {
-		if !used[name] {
-			t.Errorf("nobody looks at the metric %s", name)
+	for name, a := range decode[map[string]alert](p, "alerts") {
+		for _, c := range a.Conditions {
+			c.hold(t, "alert "+name, metrics, series, used)
+			if c.Period < 60 || c.Period%60 != 0 || c.Lasting%60 != 0 {
+				t.Errorf("%s: looked at every %d s for %d s, which must be minutes", name, c.Period, c.Lasting)
+			}
 		}
 	}
-}
-
-// holdEachComparison finds the branch of a filter that has come to match
-// nothing while another one still does.
-func holdEachComparison(t *testing.T, name string, m logMetric, log []map[string]any) {
-	t.Helper()
-	f := parse(t, m.Filter)
-	for _, c := range f.comparisons() {
-		if !slices.ContainsFunc(log, func(entry map[string]any) bool { return f.matches(entry) && c.matches(entry) }) {
-			t.Errorf("%s: no line that it counts has %s", name, c)
+	for _, c := range decode[[]struct {
+		Title string
+		Plots []reading
+	}](p, "charts") {
+		for _, plot := range c.Plots {
+			plot.hold(t, "chart "+c.Title, metrics, series, used)
+		}
+	}
+	for name := range series {
+		if !used[name] {
+			t.Errorf("nobody looks at the metric %s", name)
 		}
 	}
 }
@@ -206,143 +216,45 @@ func holdValues(t *testing.T, name string, m logMetric, points []point) {
 	}
 }
 
-// logSeries is a point as Monitoring's filters see it.
-func logSeries(name string, p point) map[string]any {
-	labels := map[string]any{}
-	for label, value := range p.labels {
-		labels[label] = value
-	}
-	return map[string]any{"metric": map[string]any{"type": "logging.googleapis.com/user/followup/" + name, "labels": labels}, "resource": resource("a-service")}
-}
-
-// platformSeries are Google's own metrics that are watched.
-// https://cloud.google.com/monitoring/api/metrics_gcp
-func platformSeries() []map[string]any {
-	one := func(kind string, labels map[string]any, resource string, of map[string]any) map[string]any {
-		return map[string]any{"metric": map[string]any{"type": kind, "labels": labels}, "resource": map[string]any{"type": resource, "labels": of}}
-	}
-	queue := map[string]any{"queue_id": "follow-up-calls", "location": "europe-west1"}
-	return []map[string]any{
-		one("cloudtasks.googleapis.com/queue/depth", map[string]any{}, "cloud_tasks_queue", queue),
-		one("cloudtasks.googleapis.com/queue/task_attempt_count", map[string]any{"response_code": "ok"}, "cloud_tasks_queue", queue),
-		one("cloudsql.googleapis.com/database/postgresql/num_backends", map[string]any{"database": "lad"}, "cloudsql_database",
-			map[string]any{"database_id": "lad-test:followup-1a2b", "region": "europe-west1"}),
-	}
-}
-
-// reading is a condition's or a chart's way to read series.
+// reading is a condition's or a chart's way to read a series.
 type reading struct {
-	Filter, Aligner, Reducer string
+	Metric, Aligner, Reducer string
+	Where                    map[string]oneOf
 	By                       []string
 }
 
-// hold holds a reading against the series that there are.
-func (r reading) hold(t *testing.T, what string, metrics map[string]logMetric, series []map[string]any, used map[string]bool) {
-	t.Helper()
-	f := parse(t, r.Filter)
-	i := slices.IndexFunc(series, f.matches)
-	if i < 0 {
-		t.Errorf("%s: no series has ever fitted %s", what, r.Filter)
-		return
-	}
-	kind, _ := field(series[i], "metric.type")
-	name := strings.TrimPrefix(kind, "logging.googleapis.com/user/followup/")
-	used[name] = true
-	for _, label := range r.By {
-		if _, ok := field(series[i], strings.Replace(label, "metric.label.", "metric.labels.", 1)); !ok {
-			t.Errorf("%s: %s has no %s to group by", what, name, label)
-		}
-	}
-	if strings.Contains(r.Reducer, "PERCENTILE") != (metrics[name].Value != "") {
-		t.Errorf("%s: %s is read by %s", what, name, r.Reducer)
-	}
-	if strings.HasSuffix(name, "depth") || strings.HasSuffix(name, "backends") {
-		if r.Aligner == "ALIGN_DELTA" {
-			t.Errorf("%s: %s is a gauge, and read by %s", what, name, r.Aligner)
-		}
-	} else if r.Aligner != "ALIGN_DELTA" {
-		t.Errorf("%s: %s is a counter, and read by %s", what, name, r.Aligner)
-	}
-}
-
 type alert struct {
-	Title, Playbook, Severity, Combiner string
-	Conditions                          []struct {
+	Title, Playbook string
+	Conditions      []struct {
 		reading
-		Title, Denominator, Comparison string
-		Period, Lasting                int
+		Period, Lasting int
 	}
 }
 
-func holdAlerts(t *testing.T, alerts map[string]alert, metrics map[string]logMetric, series []map[string]any, used map[string]bool) {
+// gauges are those of Google's that are no counters.
+var gauges = []string{"queue_depth", "connections"}
+
+// hold holds a reading against the points that there have been.
+func (r reading) hold(t *testing.T, what string, metrics map[string]logMetric, series map[string][]point, used map[string]bool) {
 	t.Helper()
-	for name, a := range alerts {
-		if _, ok := monitoringpb.AlertPolicy_Severity_value[a.Severity]; !ok {
-			t.Errorf("%s: no such severity: %s", name, a.Severity)
-		}
-		if _, ok := monitoringpb.AlertPolicy_ConditionCombinerType_value[a.Combiner]; !ok {
-			t.Errorf("%s: no such combiner: %s", name, a.Combiner)
-		}
-		for _, c := range a.Conditions {
-			what := fmt.Sprintf("alert %s, %q", name, c.Title)
-			c.hold(t, what, metrics, series, used)
-			if c.Denominator != "" {
-				reading{c.Denominator, c.Aligner, c.Reducer, c.By}.hold(t, what, metrics, series, used)
-			}
-			_, aligner := monitoringpb.Aggregation_Aligner_value[c.Aligner]
-			_, reducer := monitoringpb.Aggregation_Reducer_value[c.Reducer]
-			_, comparison := monitoringpb.ComparisonType_value[c.Comparison]
-			if !aligner || !reducer || !comparison || c.Period < 60 || c.Period%60 != 0 || c.Lasting%60 != 0 {
-				t.Errorf("%s: aligned by %s, reduced by %s, compared by %s, every %d s for %d s", what, c.Aligner, c.Reducer, c.Comparison, c.Period, c.Lasting)
+	used[r.Metric] = true
+	if !slices.ContainsFunc(series[r.Metric], func(p point) bool {
+		for label, values := range r.Where {
+			name, not := strings.CutSuffix(label, "!")
+			if value, ok := p.labels[name]; !ok || slices.Contains(values, value) == not {
+				return false
 			}
 		}
-	}
-}
-
-func holdDashboard(t *testing.T, text []byte, metrics map[string]logMetric, series []map[string]any, used map[string]bool) {
-	t.Helper()
-	dashboard := &dashboardpb.Dashboard{}
-	if err := protojson.Unmarshal(text, dashboard); err != nil { // refuses what it does not know
-		t.Fatal(err)
-	}
-	layout := dashboard.GetMosaicLayout()
-	taken := map[[2]int32]string{}
-	for _, tile := range layout.GetTiles() {
-		title := tile.GetWidget().GetTitle()
-		place := [2]int32{tile.GetXPos(), tile.GetYPos()}
-		if other, ok := taken[place]; ok || tile.GetXPos()+tile.GetWidth() > layout.GetColumns() {
-			t.Errorf("%s lies on %s, or over the edge", title, other)
+		for _, label := range r.By {
+			if _, ok := p.labels[label]; !ok {
+				return false
+			}
 		}
-		taken[place] = title
-		for _, set := range tile.GetWidget().GetXyChart().GetDataSets() {
-			source := set.GetTimeSeriesQuery().GetTimeSeriesFilter()
-			a := source.GetAggregation()
-			reading{source.GetFilter(), a.GetPerSeriesAligner().String(), a.GetCrossSeriesReducer().String(), a.GetGroupByFields()}.
-				hold(t, "chart "+title, metrics, series, used)
-		}
-		if panel := tile.GetWidget().GetLogsPanel(); panel != nil {
-			parse(t, panel.GetFilter())
-		} else if len(tile.GetWidget().GetXyChart().GetDataSets()) == 0 {
-			t.Errorf("%s shows nothing", title)
-		}
+		return true
+	}) {
+		t.Errorf("%s: no point of %s has ever had %v and the labels %v", what, r.Metric, r.Where, r.By)
 	}
-	if n := len(layout.GetTiles()); n < 15 || layout.GetColumns() != 48 {
-		t.Errorf("%d tiles in %d columns", n, layout.GetColumns())
-	}
-}
-
-// The resource takes the metrics as they were tested.
-func TestTheMetricsAreMadeOfWhatWasTested(t *testing.T) {
-	t.Parallel()
-	body := readModule(t).resource(t, "google_logging_metric", "metric")
-	for attribute, want := range map[string]string{
-		"for_each": "local.log_metrics", "filter": "each.value.filter", "label_extractors": "each.value.labels", "value_extractor": "each.value.value",
-	} {
-		if got := source(body.Attributes[attribute].Expr); got != want {
-			t.Errorf("%s is %s, want %s", attribute, got, want)
-		}
-	}
-	if got := source(readModule(t).resource(t, "google_monitoring_alert_policy", "alert").Attributes["for_each"].Expr); got != "local.alerts" {
-		t.Errorf("the alerts are made of %s", got)
+	if gauge := std.Or(r.Aligner, "ALIGN_DELTA") != "ALIGN_DELTA"; gauge != slices.Contains(gauges, r.Metric) || strings.Contains(r.Reducer, "PERCENTILE") != (metrics[r.Metric].Value != "") {
+		t.Errorf("%s: %s is aligned by %s and reduced by %s", what, r.Metric, r.Aligner, r.Reducer)
 	}
 }

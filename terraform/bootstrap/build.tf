@@ -1,17 +1,15 @@
-# What builds, and what it may do: one account builds the functions and the
-# command's image, the other runs the tests. Neither may change what is deployed.
+# What builds, and what it may do: one account builds the functions and the command's image, the other runs the tests.
+# Neither may change what is deployed.
 
 locals {
   builders = {
     build = "Builds the functions and the command's image"
     test  = "Runs the tests of a commit"
   }
-  members = { for who in keys(local.builders) : who => "serviceAccount:${var.name}-${who}@${var.project_id}.iam.gserviceaccount.com" }
 }
 
 resource "google_service_account" "builder" {
-  for_each = local.builders
-
+  for_each     = local.builders
   account_id   = "${var.name}-${each.key}"
   display_name = each.value
 
@@ -26,16 +24,12 @@ resource "google_artifact_registry_repository" "images" {
   cleanup_policies {
     id     = "keep-the-newest"
     action = "KEEP"
-    most_recent_versions {
-      keep_count = 10
-    }
+    most_recent_versions { keep_count = 10 }
   }
   cleanup_policies {
     id     = "delete-the-old"
     action = "DELETE"
-    condition {
-      older_than = "7776000s" # 90 days
-    }
+    condition { older_than = "7776000s" } # 90 days
   }
 
   depends_on = [google_project_service.used]
@@ -50,9 +44,7 @@ resource "google_storage_bucket" "source" {
   force_destroy               = true
 
   lifecycle_rule {
-    action {
-      type = "Delete"
-    }
+    action { type = "Delete" }
     condition {
       age            = 30
       matches_prefix = ["builds/"]
@@ -65,44 +57,33 @@ resource "google_storage_bucket" "source" {
 # Google grants it on projects only.
 resource "google_project_iam_member" "writes_its_log" {
   for_each = local.builders
-
-  project = var.project_id
-  role    = "roles/logging.logWriter"
-  member  = local.members[each.key]
-
-  depends_on = [google_service_account.builder]
+  project  = var.project_id
+  role     = "roles/logging.logWriter"
+  member   = google_service_account.builder[each.key].member
 }
 
 resource "google_storage_bucket_iam_member" "reads_the_source" {
   for_each = local.builders
-
-  bucket = google_storage_bucket.source.name
-  role   = "roles/storage.objectViewer"
-  member = local.members[each.key]
-
-  depends_on = [google_service_account.builder]
+  bucket   = google_storage_bucket.source.name
+  role     = "roles/storage.objectViewer"
+  member   = google_service_account.builder[each.key].member
 }
 
-# Cloud Run functions puts the archive into a bucket of its own, which is there
-# only after the first deployment.
+# Cloud Run functions puts the archive into a bucket of its own, which is there only after the first deployment.
 resource "google_project_iam_member" "build_reads_the_functions_source" {
   project = var.project_id
   role    = "roles/storage.objectViewer"
-  member  = local.members.build
+  member  = google_service_account.builder["build"].member
 
   condition {
     title      = "the-functions-source"
     expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-\")"
   }
-
-  depends_on = [google_service_account.builder]
 }
 
 resource "google_artifact_registry_repository_iam_member" "build_writes_images" {
   location   = google_artifact_registry_repository.images.location
   repository = google_artifact_registry_repository.images.name
   role       = "roles/artifactregistry.writer"
-  member     = local.members.build
-
-  depends_on = [google_service_account.builder]
+  member     = google_service_account.builder["build"].member
 }

@@ -1,19 +1,15 @@
-# What has to be there before ../ can be applied: Google's services, a place for
-# its state, secrets that somebody fills, and what is needed to build (build.tf).
-# Applied once, by a person; its own state is a file, and none of it is worth keeping.
+# What has to be there before ../ can be applied: Google's services, a place for its state, secrets that somebody
+# fills, and what is needed to build (build.tf). Applied once, by a person; its own state is a file, and none of it is
+# worth keeping.
 #
-# Google takes minutes to let a new account do what it has been granted, and to
-# start the agents of services that were just switched on. So all of this is made
-# here: filling the secrets and building the image give it the time.
+# Google takes minutes to let a new account do what it has been granted, and to start the agents of services that were
+# just switched on. So all of this is made here: filling the secrets and building the image give it the time.
 
 terraform {
   required_version = ">= 1.9"
 
   required_providers {
-    google = {
-      source  = "hashicorp/google"
-      version = ">= 7.21, < 8"
-    }
+    google = { source = "hashicorp/google", version = ">= 7.21, < 8" }
   }
 }
 
@@ -27,70 +23,33 @@ provider "google" {
 variable "project_id" {
   description = "The id of the Google Cloud project."
   type        = string
-
-  validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
-    error_message = "project_id must be a project's id, such as lad-prod: 6 to 30 small letters, digits and hyphens."
-  }
 }
 
 variable "region" {
   description = "The region, as in ../."
   type        = string
-
-  validation {
-    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
-    error_message = "region must be a region, such as europe-west1, and not a zone."
-  }
 }
 
 variable "name" {
   description = "What the names of all that is made begin with, as in ../."
   type        = string
   default     = "followup"
-
-  validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,14}[a-z0-9]$", var.name))
-    error_message = "name must have 2 to 16 small letters, digits and hyphens."
-  }
 }
 
 variable "secrets" {
   description = "The secrets to make, by the names that secret_versions of ../ knows."
   type        = set(string)
   default     = ["INTERNAL_SERVICE_SECRET", "OWNER_DATABASE_URL"]
-
-  validation {
-    condition     = alltrue([for s in var.secrets : contains(["INTERNAL_SERVICE_SECRET", "VOICE_AGENT_API_KEY", "VOICE_AGENT_JWT_SECRET", "OWNER_DATABASE_URL"], s)])
-    error_message = "secrets knows INTERNAL_SERVICE_SECRET, VOICE_AGENT_API_KEY, VOICE_AGENT_JWT_SECRET and OWNER_DATABASE_URL."
-  }
 }
 
 resource "google_project_service" "used" {
+  # cloudtrace goes with telemetry, for FOLLOWUP_TRACES.
   for_each = toset([
-    "artifactregistry.googleapis.com",
-    "cloudbuild.googleapis.com",
-    "cloudfunctions.googleapis.com",
-    "cloudresourcemanager.googleapis.com",
-    "cloudscheduler.googleapis.com",
-    "cloudtasks.googleapis.com",
-    "cloudtrace.googleapis.com", # with telemetry, for traces_ratio
-    "compute.googleapis.com",
-    "eventarc.googleapis.com",
-    "iam.googleapis.com",
-    "logging.googleapis.com",
-    "monitoring.googleapis.com",
-    "pubsub.googleapis.com",
-    "run.googleapis.com",
-    "secretmanager.googleapis.com",
-    "servicenetworking.googleapis.com",
-    "serviceusage.googleapis.com",
-    "sqladmin.googleapis.com",
-    "storage.googleapis.com",
-    "telemetry.googleapis.com",
+    "artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "cloudtrace", "compute", "eventarc", "iam",
+    "logging", "monitoring", "pubsub", "run", "secretmanager", "servicenetworking", "serviceusage", "sqladmin", "storage", "telemetry",
   ])
 
-  service = each.key
+  service = "${each.key}.googleapis.com"
   # Something else in the project may use it.
   disable_on_destroy = false
 }
@@ -102,36 +61,25 @@ resource "google_storage_bucket" "state" {
   public_access_prevention    = "enforced"
 
   # The way back from a state that was damaged.
-  versioning {
-    enabled = true
-  }
+  versioning { enabled = true }
   lifecycle_rule {
-    action {
-      type = "Delete"
-    }
-    condition {
-      num_newer_versions = 50
-    }
+    action { type = "Delete" }
+    condition { num_newer_versions = 50 }
   }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 
   depends_on = [google_project_service.used]
 }
 
 # Empty: their values are added with gcloud and are in nobody's state.
 resource "google_secret_manager_secret" "secret" {
-  for_each = var.secrets
-
+  for_each  = var.secrets
   secret_id = "${var.name}-${lower(replace(each.key, "_", "-"))}"
 
   replication {
     user_managed {
-      replicas {
-        location = var.region
-      }
+      replicas { location = var.region }
     }
   }
 

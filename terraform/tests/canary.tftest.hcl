@@ -2,34 +2,12 @@
 
 mock_provider "google" {
   source = "./tests/mocks"
-
-  override_resource {
-    target = google_service_account.account["smoke"]
-    values = {
-      email = "followup-smoke@lad-test.iam.gserviceaccount.com"
-      name  = "projects/lad-test/serviceAccounts/followup-smoke@lad-test.iam.gserviceaccount.com"
-    }
-  }
-  override_resource {
-    target = google_service_account.account["stub"]
-    values = {
-      email = "followup-stub@lad-test.iam.gserviceaccount.com"
-      name  = "projects/lad-test/serviceAccounts/followup-stub@lad-test.iam.gserviceaccount.com"
-    }
-  }
 }
 mock_provider "archive" {}
 mock_provider "random" {}
 
 variables {
-  project_id           = "lad-test"
-  region               = "europe-west1"
-  active_since         = "2026-01-31T00:00:00Z"
-  tenant_schema        = "lad_dev"
-  voice_agent_base_url = "https://voice.example.com"
-  secret_versions      = { INTERNAL_SERVICE_SECRET = "1", OWNER_DATABASE_URL = "2" }
-  command_image        = "europe-west1-docker.pkg.dev/lad-test/followup/command@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-  canary               = "cccccccc-0000-4000-8000-00000000000c"
+  canary = "cccccccc-0000-4000-8000-00000000000c"
 }
 
 run "the_canary_has_a_stub_of_its_own" {
@@ -46,9 +24,9 @@ run "the_canary_has_a_stub_of_its_own" {
   }
   assert {
     condition = (
-      google_cloudfunctions2_function.execute.service_config[0].environment_variables.VOICE_AGENT_CANARY_TENANT == var.canary
-      && google_cloudfunctions2_function.execute.service_config[0].environment_variables.VOICE_AGENT_CANARY_URL == "https://followup-stub-123456789012.europe-west1.run.app"
-      && google_cloudfunctions2_function.execute.service_config[0].environment_variables.VOICE_AGENT_BASE_URL == "https://voice.example.com"
+      google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables.VOICE_AGENT_CANARY_TENANT == var.canary
+      && google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables.VOICE_AGENT_CANARY_URL == "https://followup-stub-123456789012.europe-west1.run.app"
+      && google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables.VOICE_AGENT_BASE_URL == "https://voice.example.com"
     )
     error_message = "execute does not know the canary, or nobody else."
   }
@@ -97,18 +75,10 @@ run "without_a_canary_there_is_none_of_it" {
       length(google_cloud_run_v2_service.stub) == 0
       && keys(google_cloud_run_v2_job.job) == ["doctor", "migrate", "operate"]
       && length([for k in keys(google_service_account.account) : k if contains(["smoke", "stub"], k)]) == 0
-      && length([for k in keys(google_cloudfunctions2_function.execute.service_config[0].environment_variables) : k if strcontains(k, "CANARY")]) == 0
+      && length([for k in keys(google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables) : k if strcontains(k, "CANARY")]) == 0
     )
     error_message = "There is a canary that nobody has asked for."
   }
-}
-
-run "a_canary_is_a_tenant" {
-  command = plan
-  variables {
-    canary = "canary"
-  }
-  expect_failures = [var.canary]
 }
 
 run "a_canary_needs_the_command" {

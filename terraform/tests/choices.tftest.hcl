@@ -6,16 +6,6 @@ mock_provider "google" {
 mock_provider "archive" {}
 mock_provider "random" {}
 
-variables {
-  project_id           = "lad-test"
-  region               = "europe-west1"
-  active_since         = "2026-01-31T00:00:00Z"
-  tenant_schema        = "lad_dev"
-  voice_agent_base_url = "https://voice.example.com"
-  secret_versions      = { INTERNAL_SERVICE_SECRET = "1", OWNER_DATABASE_URL = "2" }
-  command_image        = "europe-west1-docker.pkg.dev/lad-test/followup/command@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-}
-
 run "lads_own_instance_with_a_schema_per_tenant" {
   variables {
     tenant_schema     = null
@@ -34,7 +24,7 @@ run "lads_own_instance_with_a_schema_per_tenant" {
   }
   assert {
     condition = alltrue([
-      for f in [google_cloudfunctions2_function.schedule, google_cloudfunctions2_function.execute] :
+      for f in google_cloudfunctions2_function.function :
       f.service_config[0].environment_variables.INSTANCE_CONNECTION_NAME == "example.com:lad-data:europe-west1:main"
       && f.service_config[0].environment_variables.TENANT_REGISTRY == "public.tenants"
       && !contains(keys(f.service_config[0].environment_variables), "TENANT_SCHEMA")
@@ -54,7 +44,7 @@ run "an_instance_with_a_public_address_needs_no_network_of_its_own" {
     database_private_ip = false
   }
   assert {
-    condition     = length(google_compute_network.followup) == 1 && length(google_compute_global_address.services) == 0 && google_cloudfunctions2_function.execute.service_config[0].environment_variables.DB_PRIVATE_IP == "false"
+    condition     = length(google_compute_network.followup) == 1 && length(google_compute_global_address.services) == 0 && google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables.DB_PRIVATE_IP == "false"
     error_message = "The private address is used, or prepared for."
   }
   # All that the jobs send goes through the network, whose way out is one address.
@@ -76,7 +66,7 @@ run "asleep_before_the_cut_over" {
   }
   assert {
     condition = alltrue([
-      for f in [google_cloudfunctions2_function.schedule, google_cloudfunctions2_function.execute] :
+      for f in google_cloudfunctions2_function.function :
       f.service_config[0].environment_variables.FOLLOWUP_PAUSED == "true"
       && f.service_config[0].environment_variables.FOLLOWUP_ACTIVE_SINCE == "2099-01-01T00:00:00Z"
       && f.service_config[0].environment_variables.FOLLOWUP_QUEUE_NAME == google_cloud_tasks_queue.calls.name
@@ -87,28 +77,23 @@ run "asleep_before_the_cut_over" {
 
 run "every_credential_and_every_rule" {
   variables {
-    secret_versions             = { VOICE_AGENT_API_KEY = "12" }
-    command_image               = null
-    voice_agent_frontend_id     = "followup"
-    voice_agent_audience        = "https://voice.example.com"
-    voice_agent_start_call_path = "/calls/start-call"
-    voice_agent_idempotent      = true
-    default_agent_id            = 7
-    booking_types               = ["follow_up", "Rückruf"]
-    paused                      = "aaaaaaaa-0000-4000-8000-000000000001,bbbbbbbb-0000-4000-8000-000000000002"
-    horizon_hours               = 696
-    lead_time_seconds           = 60
-    max_lateness_minutes        = 10
-    traces_ratio                = 0.25
-    log_level                   = "debug"
-    all_traffic_through_vpc     = true
-    deletion_protection         = false
-    database_highly_available   = false
-    name                        = "fu"
-    labels                      = { team = "sales" }
+    secret_versions = { VOICE_AGENT_API_KEY = "12" }
+    command_image   = null
+    settings = {
+      FOLLOWUP_BOOKING_TYPES      = "follow_up,Rückruf", FOLLOWUP_HORIZON = "696h", FOLLOWUP_LEAD_TIME = "60s", FOLLOWUP_MAX_LATENESS = "10m"
+      DEFAULT_FOLLOW_UP_AGENT_ID  = "7", FOLLOWUP_TRACES = "gcp", FOLLOWUP_TRACES_RATIO = "0.25", LOG_LEVEL = "debug"
+      VOICE_AGENT_AUDIENCE        = "https://voice.example.com", VOICE_AGENT_FRONTEND_ID = "followup", VOICE_AGENT_IDEMPOTENT = "true"
+      VOICE_AGENT_START_CALL_PATH = "/calls/start-call"
+    }
+    paused                    = "aaaaaaaa-0000-4000-8000-000000000001,bbbbbbbb-0000-4000-8000-000000000002"
+    all_traffic_through_vpc   = true
+    deletion_protection       = false
+    database_highly_available = false
+    name                      = "fu"
+    labels                    = { team = "sales" }
   }
   assert {
-    condition     = toset([for s in google_cloudfunctions2_function.execute.service_config[0].secret_environment_variables : "${s.key} ${s.secret} ${s.version}"]) == toset(["VOICE_AGENT_API_KEY fu-voice-agent-api-key 12"])
+    condition     = toset([for s in google_cloudfunctions2_function.function["execute"].service_config[0].secret_environment_variables : "${s.key} ${s.secret} ${s.version}"]) == toset(["VOICE_AGENT_API_KEY fu-voice-agent-api-key 12"])
     error_message = "execute's secrets are not what was asked for."
   }
   assert {
@@ -116,14 +101,12 @@ run "every_credential_and_every_rule" {
     error_message = "There is a job without an image."
   }
   assert {
-    condition = google_cloudfunctions2_function.execute.service_config[0].environment_variables == tomap({
+    condition = google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables == tomap({
       FOLLOWUP_ACTIVE_SINCE           = "2026-01-31T00:00:00Z"
       FOLLOWUP_BOOKING_TYPES          = "follow_up,Rückruf"
       FOLLOWUP_HORIZON                = "696h"
       FOLLOWUP_LEAD_TIME              = "60s"
       FOLLOWUP_MAX_LATENESS           = "10m"
-      FOLLOWUP_LEASE                  = "120s"
-      FOLLOWUP_GRACE                  = "300s"
       FOLLOWUP_PAUSED                 = "aaaaaaaa-0000-4000-8000-000000000001,bbbbbbbb-0000-4000-8000-000000000002"
       VOICE_AGENT_IDEMPOTENT          = "true"
       INSTANCE_CONNECTION_NAME        = "lad-test:europe-west1:followup-1a2b"
@@ -139,12 +122,10 @@ run "every_credential_and_every_rule" {
       FOLLOWUP_EXECUTION_ENDPOINT     = "https://fu-execute-123456789012.europe-west1.run.app/api/deals-pipeline/bookings/:id/execute-followup"
       FOLLOWUP_OIDC_AUDIENCE          = "https://fu-execute-123456789012.europe-west1.run.app"
       FOLLOWUP_OIDC_MODE              = "verify"
-      FOLLOWUP_DISPATCH_DEADLINE      = "180s"
       VOICE_AGENT_BASE_URL            = "https://voice.example.com"
       VOICE_AGENT_START_CALL_PATH     = "/calls/start-call"
       VOICE_AGENT_FRONTEND_ID         = "followup"
       VOICE_AGENT_AUDIENCE            = "https://voice.example.com"
-      VOICE_AGENT_TIMEOUT             = "30s"
       DEFAULT_FOLLOW_UP_AGENT_ID      = "7"
       LOG_LEVEL                       = "debug"
       FOLLOWUP_TRACES                 = "gcp"
@@ -158,7 +139,7 @@ run "every_credential_and_every_rule" {
     error_message = "The queue does not know the lead time."
   }
   assert {
-    condition     = google_cloudfunctions2_function.execute.service_config[0].direct_vpc_egress == "VPC_EGRESS_ALL_TRAFFIC"
+    condition     = google_cloudfunctions2_function.function["execute"].service_config[0].direct_vpc_egress == "VPC_EGRESS_ALL_TRAFFIC"
     error_message = "Calls to the voice agent go past the network."
   }
   assert {
@@ -177,7 +158,7 @@ run "lads_backend_with_a_token_for_each_call" {
     secret_versions = { VOICE_AGENT_JWT_SECRET = "3", OWNER_DATABASE_URL = "2" }
   }
   assert {
-    condition     = toset([for s in google_cloudfunctions2_function.execute.service_config[0].secret_environment_variables : "${s.key} ${s.secret} ${s.version}"]) == toset(["VOICE_AGENT_JWT_SECRET followup-voice-agent-jwt-secret 3"])
+    condition     = toset([for s in google_cloudfunctions2_function.function["execute"].service_config[0].secret_environment_variables : "${s.key} ${s.secret} ${s.version}"]) == toset(["VOICE_AGENT_JWT_SECRET followup-voice-agent-jwt-secret 3"])
     error_message = "execute cannot sign its tokens."
   }
 }

@@ -6,21 +6,11 @@ mock_provider "google" {
 mock_provider "archive" {}
 mock_provider "random" {}
 
-variables {
-  project_id           = "lad-test"
-  region               = "europe-west1"
-  active_since         = "2026-01-31T00:00:00Z"
-  tenant_schema        = "lad_dev"
-  voice_agent_base_url = "https://voice.example.com"
-  secret_versions      = { INTERNAL_SERVICE_SECRET = "1", OWNER_DATABASE_URL = "2" }
-  command_image        = "europe-west1-docker.pkg.dev/lad-test/followup/command@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-}
-
 run "what_is_made_by_default" {
   # Both functions are private, in the network, and sized.
   assert {
     condition = alltrue([
-      for f in [google_cloudfunctions2_function.schedule, google_cloudfunctions2_function.execute] :
+      for f in google_cloudfunctions2_function.function :
       f.service_config[0].ingress_settings == "ALLOW_INTERNAL_ONLY"
       && f.build_config[0].runtime == "go126"
       && f.service_config[0].direct_vpc_egress == "VPC_EGRESS_PRIVATE_RANGES_ONLY"
@@ -32,30 +22,38 @@ run "what_is_made_by_default" {
     error_message = "A function is public, of another runtime or source, or outside the network."
   }
   assert {
-    condition     = google_cloudfunctions2_function.schedule.build_config[0].entry_point == "ScheduleFollowUp" && google_cloudfunctions2_function.execute.build_config[0].entry_point == "ExecuteFollowUp"
+    condition     = google_cloudfunctions2_function.function["schedule"].build_config[0].entry_point == "ScheduleFollowUp" && google_cloudfunctions2_function.function["execute"].build_config[0].entry_point == "ExecuteFollowUp"
     error_message = "The entry points are not the functions' names."
   }
   assert {
     # The platform's defaults are one request at a time and 60 s.
-    condition     = google_cloudfunctions2_function.execute.service_config[0].max_instance_request_concurrency == 20 && google_cloudfunctions2_function.execute.service_config[0].timeout_seconds == 150
+    condition     = google_cloudfunctions2_function.function["execute"].service_config[0].max_instance_request_concurrency == 20 && google_cloudfunctions2_function.function["execute"].service_config[0].timeout_seconds == 150
     error_message = "execute has Google's defaults instead of ours."
   }
   assert {
-    condition     = google_cloudfunctions2_function.schedule.service_config[0].timeout_seconds == 60 && google_cloudfunctions2_function.schedule.service_config[0].max_instance_count == 3
+    condition     = google_cloudfunctions2_function.function["schedule"].service_config[0].timeout_seconds == 60 && google_cloudfunctions2_function.function["schedule"].service_config[0].max_instance_count == 3
     error_message = "schedule is sized otherwise."
+  }
+
+  # What is uploaded: of each package the files that are compiled.
+  assert {
+    condition = alltrue([
+      for f in ["function.go", "go.mod", "go.sum", "functions/execute/function.go"] : contains(data.archive_file.source.source[*].filename, f)
+    ]) && !anytrue([for f in data.archive_file.source.source[*].filename : endswith(f, "_test.go") || strcontains(f, "localstack") || startswith(f, "emulators/") && f != "emulators/go.mod"])
+    error_message = "Tests or stand-ins are uploaded, or not all of the functions."
   }
 
   # An event is tried again.
   assert {
-    condition     = google_cloudfunctions2_function.schedule.event_trigger[0].retry_policy == "RETRY_POLICY_RETRY"
+    condition     = google_cloudfunctions2_function.function["schedule"].event_trigger[0].retry_policy == "RETRY_POLICY_RETRY"
     error_message = "An event that meets an outage is lost."
   }
   assert {
-    condition     = google_cloudfunctions2_function.schedule.event_trigger[0].event_type == "google.cloud.pubsub.topic.v1.messagePublished" && google_cloudfunctions2_function.schedule.event_trigger[0].pubsub_topic == google_pubsub_topic.events.id
+    condition     = google_cloudfunctions2_function.function["schedule"].event_trigger[0].event_type == "google.cloud.pubsub.topic.v1.messagePublished" && google_cloudfunctions2_function.function["schedule"].event_trigger[0].pubsub_topic == google_pubsub_topic.events.id
     error_message = "schedule does not listen to the topic."
   }
   assert {
-    condition     = length(google_cloudfunctions2_function.execute.event_trigger) == 0
+    condition     = length(google_cloudfunctions2_function.function["execute"].event_trigger) == 0
     error_message = "execute has a trigger."
   }
 
@@ -125,27 +123,27 @@ run "what_is_made_by_default" {
     error_message = "The address is not the deterministic one."
   }
   assert {
-    condition     = google_cloudfunctions2_function.schedule.service_config[0].environment_variables.FOLLOWUP_EXECUTION_ENDPOINT == "${output.execute_url}/api/deals-pipeline/bookings/:id/execute-followup" && google_cloudfunctions2_function.execute.service_config[0].environment_variables.FOLLOWUP_OIDC_AUDIENCE == output.execute_url
+    condition     = google_cloudfunctions2_function.function["schedule"].service_config[0].environment_variables.FOLLOWUP_EXECUTION_ENDPOINT == "${output.execute_url}/api/deals-pipeline/bookings/:id/execute-followup" && google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables.FOLLOWUP_OIDC_AUDIENCE == output.execute_url
     error_message = "Endpoint and audience are not that address."
   }
   assert {
-    condition     = google_cloudfunctions2_function.execute.service_config[0].environment_variables.FOLLOWUP_OIDC_MODE == "verify"
+    condition     = google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables.FOLLOWUP_OIDC_MODE == "verify"
     error_message = "execute believes what Cloud Run says of a token."
   }
   assert {
-    condition     = google_cloudfunctions2_function.schedule.service_config[0].environment_variables.DB_USER == "followup-schedule@lad-test.iam" && google_cloudfunctions2_function.execute.service_config[0].environment_variables.DB_USER == "followup-execute@lad-test.iam"
+    condition     = google_cloudfunctions2_function.function["schedule"].service_config[0].environment_variables.DB_USER == "followup-schedule@lad-test.iam" && google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables.DB_USER == "followup-execute@lad-test.iam"
     error_message = "A function logs in as another."
   }
 
   # Secrets are referred to and never held.
   assert {
-    condition = [for s in google_cloudfunctions2_function.execute.service_config[0].secret_environment_variables : "${s.key} ${s.project_id} ${s.secret} ${s.version}"] == [
+    condition = [for s in google_cloudfunctions2_function.function["execute"].service_config[0].secret_environment_variables : "${s.key} ${s.project_id} ${s.secret} ${s.version}"] == [
       "INTERNAL_SERVICE_SECRET lad-test followup-internal-service-secret 1"
     ]
     error_message = "execute's secrets are not what was asked for."
   }
   assert {
-    condition     = length(google_cloudfunctions2_function.schedule.service_config[0].secret_environment_variables) == 0
+    condition     = length(google_cloudfunctions2_function.function["schedule"].service_config[0].secret_environment_variables) == 0
     error_message = "schedule holds a secret, and calls nobody."
   }
 

@@ -7,16 +7,6 @@ mock_provider "google" {
 mock_provider "archive" {}
 mock_provider "random" {}
 
-variables {
-  project_id           = "lad-test"
-  region               = "europe-west1"
-  active_since         = "2026-01-31T00:00:00Z"
-  tenant_schema        = "lad_dev"
-  voice_agent_base_url = "https://voice.example.com"
-  secret_versions      = { INTERNAL_SERVICE_SECRET = "1", OWNER_DATABASE_URL = "2" }
-  command_image        = "europe-west1-docker.pkg.dev/lad-test/followup/command@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-}
-
 run "each_account_has_these_rights_and_no_other" {
   assert {
     condition = tomap({ for k, g in google_project_iam_member.project : k => "${split("@", g.member)[0]} ${g.role} ${g.project}" }) == tomap({
@@ -70,12 +60,8 @@ run "each_account_has_these_rights_and_no_other" {
     error_message = "Each caller may call exactly one service, and everybody the one that checks tokens itself."
   }
   assert {
-    condition     = "${google_pubsub_topic_iam_member.scheduler.member} ${google_pubsub_topic_iam_member.scheduler.role}" == "serviceAccount:followup-scheduler@lad-test.iam.gserviceaccount.com roles/pubsub.publisher"
-    error_message = "The scheduler may publish, and no more."
-  }
-  assert {
-    condition     = length(google_pubsub_topic_iam_member.publisher) == 0
-    error_message = "Nobody else publishes unless event_publishers says so."
+    condition     = [for g in google_pubsub_topic_iam_member.publisher : "${g.member} ${g.role} ${g.topic}"] == ["serviceAccount:followup-scheduler@lad-test.iam.gserviceaccount.com roles/pubsub.publisher followup-events"]
+    error_message = "The scheduler may publish, and nobody else unless event_publishers says so."
   }
   assert {
     condition = toset([for g in google_secret_manager_secret_iam_member.reader : "${split("@", g.member)[0]} ${g.role} ${g.secret_id}"]) == toset([
@@ -88,10 +74,10 @@ run "each_account_has_these_rights_and_no_other" {
   # An account is used for one thing.
   assert {
     condition = length(distinct([
-      google_cloudfunctions2_function.schedule.service_config[0].service_account_email,
-      google_cloudfunctions2_function.execute.service_config[0].service_account_email,
-      google_cloudfunctions2_function.schedule.event_trigger[0].service_account_email,
-      google_cloudfunctions2_function.execute.service_config[0].environment_variables.GCP_CLOUD_TASKS_SERVICE_ACCOUNT,
+      google_cloudfunctions2_function.function["schedule"].service_config[0].service_account_email,
+      google_cloudfunctions2_function.function["execute"].service_config[0].service_account_email,
+      google_cloudfunctions2_function.function["schedule"].event_trigger[0].service_account_email,
+      google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables.GCP_CLOUD_TASKS_SERVICE_ACCOUNT,
       google_cloud_scheduler_job.sweep.http_target[0].oauth_token[0].service_account_email,
       google_cloud_run_v2_job.job["migrate"].template[0].template[0].service_account,
       google_cloud_run_v2_job.job["doctor"].template[0].template[0].service_account,
@@ -101,7 +87,7 @@ run "each_account_has_these_rights_and_no_other" {
   }
   assert {
     condition = alltrue([
-      for f in [google_cloudfunctions2_function.schedule, google_cloudfunctions2_function.execute] :
+      for f in google_cloudfunctions2_function.function :
       f.build_config[0].service_account == "projects/lad-test/serviceAccounts/followup-build@lad-test.iam.gserviceaccount.com"
     ])
     error_message = "The functions are not built by the account that is there for it."
@@ -121,7 +107,7 @@ run "cloud_run_checks_the_tokens_where_everybody_is_refused" {
   }
   assert {
     condition = alltrue([
-      google_cloudfunctions2_function.execute.service_config[0].environment_variables.FOLLOWUP_OIDC_MODE == "iam",
+      google_cloudfunctions2_function.function["execute"].service_config[0].environment_variables.FOLLOWUP_OIDC_MODE == "iam",
       one([for e in google_cloud_run_v2_job.job["doctor"].template[0].template[0].containers[0].env : e.value if e.name == "FOLLOWUP_OIDC_MODE"]) == "iam",
     ])
     error_message = "execute, or the doctor that examines it, is of another mode."
@@ -130,11 +116,11 @@ run "cloud_run_checks_the_tokens_where_everybody_is_refused" {
 
 run "lads_backend_and_traces_are_let_in_when_they_are_asked_for" {
   variables {
-    traces_ratio     = 0.1
+    settings         = { FOLLOWUP_TRACES = "gcp" }
     event_publishers = ["serviceAccount:backend@lad-prod.iam.gserviceaccount.com"]
   }
   assert {
-    condition     = [for g in google_pubsub_topic_iam_member.publisher : "${g.member} ${g.role} ${g.topic}"] == ["serviceAccount:backend@lad-prod.iam.gserviceaccount.com roles/pubsub.publisher followup-events"]
+    condition     = [for who, g in google_pubsub_topic_iam_member.publisher : "${g.member} ${g.role} ${g.topic}" if who != "scheduler"] == ["serviceAccount:backend@lad-prod.iam.gserviceaccount.com roles/pubsub.publisher followup-events"]
     error_message = "LAD's backend may not publish."
   }
   assert {
@@ -145,7 +131,7 @@ run "lads_backend_and_traces_are_let_in_when_they_are_asked_for" {
   }
   assert {
     condition     = length(google_project_iam_member.project) == 10
-    error_message = "traces_ratio grants more than that."
+    error_message = "FOLLOWUP_TRACES grants more than that."
   }
 }
 
