@@ -6,7 +6,7 @@ locals {
   # go.mod names the module emulators, of which its go.mod is all that is needed.
   packages = [
     "functions/execute", "functions/schedule", "internal/config", "internal/entrypoint", "internal/exactjson", "internal/httpjson", "internal/logging", "internal/reconcile",
-    "internal/settings", "internal/tracing", "internal/version", "pkg/followup", "pkg/phone", "pkg/tasks", "pkg/tenantdb", "pkg/voiceagent",
+    "internal/settings", "internal/tracing", "internal/version", "pkg/followup", "pkg/phone", "pkg/tasks", "pkg/tenantdb", "pkg/tenantdb/internal/typed", "pkg/voiceagent",
   ]
   source_root = "${path.module}/.."
   source_files = concat(["function.go", "go.mod", "go.sum", "emulators/go.mod"], flatten([
