@@ -3,13 +3,11 @@ package integration_test
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
-	"lad.internal/followup/internal/localstack/lad"
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tasks"
@@ -110,32 +108,4 @@ func TestABookingInThePastIsCalledAtOnce(t *testing.T) {
 		t.Errorf("a booking for days ago is %+v", row)
 	}
 	w.expectCalls(t, days, 0, 0)
-}
-
-// expectSameRow compares what LAD sees of a booking.
-func expectSameRow(t *testing.T, want, got lad.Booking) {
-	t.Helper()
-	var differences []string
-	different := func(name string, same bool) {
-		if !same {
-			differences = append(differences, name)
-		}
-	}
-	different("status", *want.Status == *got.Status && *want.TaskStatus == *got.TaskStatus)
-	different("scheduledAt", want.ScheduledAt.Equal(*got.ScheduledAt))
-	different("taskRevision", want.TaskRevision == got.TaskRevision)
-	different("executionAttempts", want.ExecutionAttempts == got.ExecutionAttempts)
-	different("claimedAt", sameTime(want.ClaimedAt, got.ClaimedAt))
-	different("executedAt", sameTime(want.ExecutedAt, got.ExecutedAt))
-	different("lastExecutionError", (want.LastExecutionError == nil) == (got.LastExecutionError == nil))
-	if differences != nil {
-		t.Errorf("the row has changed in %s: %+v, was %+v", strings.Join(differences, ", "), got, want)
-	}
-}
-
-func sameTime(a, b *time.Time) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Equal(*b)
 }

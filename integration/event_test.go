@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"testing"
-
 )
 
 func TestAnEventIsHandledInEveryFormItMayTake(t *testing.T) {
@@ -20,12 +19,5 @@ func TestAnEventIsHandledInEveryFormItMayTake(t *testing.T) {
 			await(t, "the event of booking "+id, func() bool { return w.log.count("event_handled", id) > 0 })
 			w.expectCalls(t, id, 1, 1)
 		})
-	}
-}
-
-func expectNoEvent(t *testing.T, w *world, booking string) {
-	t.Helper()
-	if n := w.log.count("event_handled", booking); n > 0 {
-		t.Errorf("%d events of the booking were handled; they should have been lost", n)
 	}
 }

@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"sync"
 	"testing"
@@ -148,15 +147,6 @@ func (w *world) publish(t testing.TB, data []byte) {
 	if _, err := w.Bus.Publish(t.Context(), data, nil); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func event(t testing.TB, kind, tenant, booking string) []byte {
-	t.Helper()
-	data, err := json.Marshal(lad.Event{Type: kind, TenantID: tenant, BookingID: booking})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
 
 // key is the idempotency key of a booking at its present time.

@@ -26,7 +26,7 @@ const (
 	sweepBudget = 50 * time.Second
 	// tenantConcurrency leaves connections of the pool to the events.
 	tenantConcurrency = 2
-	pageSize      = 100
+	pageSize          = 100
 	// tenantBudget is after how long a tenant's other bookings are left to the next
 	// tick, so that a tenant with a backlog does not use up the sweep of all.
 	tenantBudget = 15 * time.Second

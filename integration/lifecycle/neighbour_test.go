@@ -81,7 +81,7 @@ func TestNeighbour(t *testing.T) {
 	n.queue.Resume()
 	round := func(locked int) time.Duration {
 		var bulk, others []followup.Ref
-		release := func() {}
+		var release func()
 		for lead := 4 * time.Second; ; lead *= 2 { // until the rows are locked before the first is due
 			first := time.Now().Add(lead)
 			bulk, others = n.book(t, functiontest.TenantA, locked, first), n.book(t, functiontest.TenantB, 40, first)
