@@ -14,8 +14,11 @@ FUZZTIME ?= 30s
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build ## Run the whole system here and make two follow-up calls (Ctrl-C ends it)
-	bin/devstack dev --example --quiet --env-file bin/dev.env
+PORT ?= 8080
+run: ## Run the whole system here and make two follow-up calls (Ctrl-C ends it; PORT=8081 listens there)
+	@test -x bin/devstack || echo "run: building first; on a new machine that takes some minutes"
+	@$(MAKE) --no-print-directory build
+	bin/devstack dev --example --listen 127.0.0.1:$(PORT) --env-file bin/dev.env --log-file bin/dev.log
 
 demo: build ## Play a script of bookings, good and bad, and check how each ends
 	bin/devstack demo
