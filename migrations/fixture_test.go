@@ -128,7 +128,7 @@ func dumped() []startingPoint {
 	if os.Getenv("FOLLOWUP_BIG") != "" {
 		return variants
 	}
-	return variants[:2]
+	return slices.Clip(variants[:2]) // one that appends to them must not write over the third
 }
 
 func (p startingPoint) template() postgrestest.Template {
