@@ -13,6 +13,7 @@ import (
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 
+	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -209,12 +210,7 @@ func (r *run) end() {
 
 // over: the row is at an end, and the rules want no other.
 func (r *run) over(b followup.Booking) bool {
-	switch b.Task.Status {
-	case followup.Executed, followup.Cancelled, followup.Failed:
-		return b.Task.Reason != followup.NotStarted && r.rules.Plan(&b, r.now()).Effect == followup.None
-	default:
-		return false
-	}
+	return promise.Over(b.Task) && r.rules.Plan(&b, r.now()).Effect == followup.None
 }
 
 func later(a, b time.Time) time.Time {

@@ -11,6 +11,7 @@ import (
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
@@ -50,7 +51,10 @@ type booking struct {
 	disturbed   bool // the voice agent misbehaved, or a claim was lost
 	operated    bool // an operator has changed it
 	overwritten bool // LAD has written task columns over
-	revision    int  // the highest seen
+
+	attempts []promise.Attempt // its start-calls, and claims that were lost
+	last     promise.Row       // as it was seen last
+	latest   time.Time         // that it was moved to
 }
 
 // meant: LAD means it to take place.
@@ -61,16 +65,17 @@ func (b *booking) moveTo(at time.Time) {
 	if b.when.Wall = (followup.Times{}).Wall(at, b.when.Zone); b.when.Wall.IsZero() {
 		b.when.Wall = at.UTC() // nobody knows what that means
 	}
+	b.settleTime()
+}
+
+// settleTime reads its instant off the clock of its zone.
+func (b *booking) settleTime() {
 	b.at = followup.Times{}.Instant(b.when).At
+	b.latest = later(b.latest, b.at)
 }
 
 // time is its instant for people, who see what it means.
 func (b *booking) time() string { return followup.Times{}.Explain(b.when) }
-
-// key is the idempotency key of the booking's present time, "" if that cannot be read.
-func (b *booking) key() string {
-	return followup.Booking{Ref: b.Ref, ScheduledAt: b.at}.Key()
-}
 
 // begin starts a run in an empty world.
 func (w *world) begin(t reporter) *run {
@@ -226,7 +231,9 @@ func (r *run) loseClaim(d *delivery) (claimed bool) {
 	if a.Decision.Effect != followup.Dial {
 		return false
 	}
-	r.find(d.ref.BookingID.String()).disturbed = true
+	b := r.find(d.ref.BookingID.String())
+	b.disturbed = true
+	b.attempts = append(b.attempts, promise.Attempt{At: a.Decision.Next.ClaimedAt, Words: []promise.Word{r.word(b)}})
 	return true
 }
 
@@ -258,7 +265,7 @@ func (r *run) operate(b *booking, cancels bool) (done string) {
 	case row.Task.Reason != followup.OutcomeUnknown:
 		done = "retries"
 		d, refused = r.rules.Retry(*row, now)
-	case r.rungAt(b, row.Task.ClaimedAt):
+	case r.trace(b).RungAt(row.Task.ClaimedAt):
 		done = "resolves as called"
 		d, refused = r.rules.ResolveCalled(*row, "", now)
 	default:
