@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -33,9 +34,9 @@ func TestABookingThatMovesWhileItIsCancelledIsCalledOnceItIsRevived(t *testing.T
 	broken := w.lookFor(t, func(r *run) {
 		b := r.bookAt("booking 1", "GST", 0, heard)
 		r.settle()
-		r.change(b, cancelled, heard, func(b *booking) { b.status = "cancelled" })
-		r.change(b, updated, heard, func(b *booking) { b.moveTo(r.now().Add(minute)) })
-		r.change(b, updated, lost, func(b *booking) { b.status = "scheduled" })
+		r.change(b, functiontest.Cancelled, heard, func(b *booking) { b.status = "cancelled" })
+		r.change(b, functiontest.Updated, heard, func(b *booking) { b.moveTo(r.now().Add(minute)) })
+		r.change(b, functiontest.Updated, lost, func(b *booking) { b.status = "scheduled" })
 	})
 	if broken != "" {
 		t.Error(broken)
@@ -59,7 +60,7 @@ func TestATaskThatCameTooSoonCostsNoTime(t *testing.T) {
 		plan := r.rules.Plan(row, now) // by somebody who reads, and is overtaken
 		r.agent.misbehaveOnce(misdeeds[overloaded])
 		r.deliverTask(first)
-		tooSoon, err := watchedQueue{r.client, r.world}.CreateScheduledHTTPTask(context.Background(), *row, plan.Next)
+		tooSoon, err := watchedQueue{r.Tasks, r.world}.CreateScheduledHTTPTask(context.Background(), *row, plan.Next)
 		r.must(err)
 		r.settle()
 		r.check()

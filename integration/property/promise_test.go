@@ -190,7 +190,7 @@ func (r *run) report() {
 		id := s.of.BookingID.String()
 		fmt.Fprintf(&b, "%s: %s/%s r%d a%d, claimed %s, key of %s; %d calls\n", s.of.name, s.Status, s.Reason, s.Revision, s.Attempts,
 			s.ClaimedAt.Format("02 15:04:05"), keyTime(s.Key), len(r.agent.calls(id)))
-		b.WriteString(r.log.of(id))
+		b.WriteString(r.log.Brief(id))
 	}
 	r.t.Fatalf("%s", b.String())
 }

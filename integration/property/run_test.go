@@ -11,6 +11,7 @@ import (
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
@@ -148,7 +149,7 @@ func (r *run) bookAt(name, zone string, d time.Duration, event fate) *booking {
 		b.BookingID, b.TenantID, r.leads[len(r.bookings)-1], b.when.Wall, b.when.Zone, b.created)
 	r.must(err)
 	r.say("LAD books %s for %s; its event is %s", b.name, b.time(), event)
-	r.publish(b, created, event)
+	r.publish(b, functiontest.Created, event)
 	return b
 }
 
@@ -179,7 +180,7 @@ func (r *run) publish(b *booking, kind string, f fate) {
 
 func (r *run) deliverEvent(e *delivery) {
 	r.t.Helper()
-	if status := e.to(r.world.schedule); status != http.StatusOK {
+	if status := e.To(r.Schedule); status != http.StatusOK {
 		r.t.Fatalf("%s was answered %d although nothing is broken", e.what, status)
 	}
 }
@@ -187,7 +188,7 @@ func (r *run) deliverEvent(e *delivery) {
 // deliverTask sends a task, which may be long done for, and says how it was
 // answered.
 func (r *run) deliverTask(d *delivery) {
-	r.taskAnswered(d, d.to(r.world.execute))
+	r.taskAnswered(d, d.To(r.Execute))
 }
 
 func (r *run) taskAnswered(d *delivery, status int) {
@@ -216,7 +217,7 @@ func (r *run) settle() {
 
 func (r *run) sweep() {
 	r.t.Helper()
-	if swept := r.world.schedule.Sweep(context.Background()); swept.Broken+swept.Skipped+swept.Failed > 0 {
+	if swept := r.Schedule.Sweep(context.Background()); swept.Broken+swept.Skipped+swept.Failed > 0 {
 		r.t.Fatalf("a sweep could not do its work although nothing is broken: %+v", swept)
 	}
 }
@@ -283,8 +284,8 @@ func (r *run) operate(b *booking, cancels bool) (done string) {
 	r.mu.Lock()
 	b.operated = true
 	r.mu.Unlock()
-	r.reconciler.Drop(ctx, b.Ref, d)
-	_, err = r.reconciler.Booking(ctx, b.Ref)
+	r.Reconciler.Drop(ctx, b.Ref, d)
+	_, err = r.Reconciler.Booking(ctx, b.Ref)
 	r.must(err)
 	return done
 }

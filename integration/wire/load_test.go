@@ -1,19 +1,17 @@
 package wire_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
@@ -74,23 +72,13 @@ func (l *load) book(n int) {
 
 // publish delivers an event until it is taken, as Pub/Sub does.
 func (l *load) publish(ref followup.Ref) {
-	data, err := json.Marshal(map[string]string{"type": "booking.created", "tenantId": ref.TenantID.String(), "bookingId": ref.BookingID.String()})
-	if err == nil {
-		data, err = json.Marshal(map[string]any{"subscription": "s", "message": map[string]any{"data": data, "messageId": "m"}})
-	}
-	if err != nil {
-		panic(err) // nothing in it cannot be marshalled
-	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(data))
-		r.Header.Set("Content-Type", "application/json")
-		answer := httptest.NewRecorder()
-		l.world.schedule.ServeHTTP(answer, r)
-		if answer.Code == http.StatusOK {
+		status := functiontest.Event(functiontest.Created, ref).To(l.world.schedule)
+		if status == http.StatusOK {
 			return
 		}
 		if time.Now().After(deadline) {
-			l.t.Errorf("the event of %s is not taken: %d", ref, answer.Code)
+			l.t.Errorf("the event of %s is not taken: %d", ref, status)
 			return
 		}
 	}

@@ -191,16 +191,6 @@ func TestTheJudgeFindsWhatWentWrongAndNothingElse(t *testing.T) {
 			s.uncall(i)
 			s.rows[i].end = rejected
 		}, []promise.Kind{promise.WrongEnd}},
-		{"refused by an agent that has called", func(s *story) {
-			i := s.first(none, rejected)
-			s.call(i, s.rows[i].scheduledAt)
-		}, []promise.Kind{promise.WrongEnd}},
-		{"given up as too late", func(s *story) {
-			s.rows[s.first(none, unknown)].end = end{followup.Failed, followup.Expired}
-		}, []promise.Kind{promise.WrongEnd}},
-		{"cancelled by nobody", func(s *story) {
-			s.rows[s.first(none, rejected)].end = cancelled
-		}, []promise.Kind{promise.WrongEnd}},
 		{"an unknown outcome without a cause", func(s *story) {
 			s.rows[s.first(none, executed)].end = unknown
 		}, []promise.Kind{promise.Unexplained}},
