@@ -177,7 +177,7 @@ func Event(kind string, ref followup.Ref) Delivery {
 
 // To delivers it to a handler and returns the answer's status.
 func (d Delivery) To(h http.Handler) int {
-	r := httptest.NewRequest(http.MethodPost, d.Path, bytes.NewReader(d.Body))
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, d.Path, bytes.NewReader(d.Body))
 	r.Header = d.Header.Clone()
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, r)

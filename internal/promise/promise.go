@@ -229,6 +229,7 @@ func (t *Trace) checkRow(before, r Row) {
 		if !is {
 			return // it is on its way
 		}
+	default:
 	}
 	if !t.permits(r) {
 		t.violated(kind, "%s, claimed at %v, and nothing accounts for that", state(r), r.ClaimedAt)
