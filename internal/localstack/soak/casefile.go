@@ -33,9 +33,11 @@ func (j *judge) trace(s spec, r row) promise.Trace {
 	if len(t.Calls) == 0 && j.posts(r.id.String()) > 0 {
 		t.Attempts = append(t.Attempts, promise.Attempt{Words: words}) // a request that nothing is known of
 	}
-	t.Rows = []promise.Row{{Word: now, Task: followup.Task{
-		Status: r.end.status, Reason: r.end.reason, Key: r.key, CallID: r.callID, ClaimedAt: r.claimedAt, ExecutedAt: r.calledAt,
-	}}}
+	task := followup.Task{Status: r.end.status, Reason: r.end.reason, Key: r.key, ClaimedAt: r.claimedAt, ExecutedAt: r.calledAt}
+	if r.end == executed { // a call whose dispatch has failed has an id, and is none of the agent's calls
+		task.CallID = r.callID
+	}
+	t.Rows = []promise.Row{{Task: task, Word: now}}
 	return t
 }
 
