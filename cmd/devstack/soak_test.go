@@ -12,6 +12,7 @@ import (
 	"lad.internal/followup/internal/cli"
 	"lad.internal/followup/internal/localstack/soak"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
+	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -27,7 +28,7 @@ func TestTheSoaksTableNamesEveryViolationAndFails(t *testing.T) {
 	bad := good
 	bad.Violated = 3
 	bad.Violations = []soak.Violation{{
-		Kind: soak.CalledTwice, Booking: followup.Ref{TenantID: tenant, BookingID: booking}, Detail: "2 calls with the key \x1b[2J",
+		Kind: promise.CalledTwice, Booking: followup.Ref{TenantID: tenant, BookingID: booking}, Detail: "2 calls with the key \x1b[2J",
 	}}
 	for _, c := range []struct {
 		name    string

@@ -2,7 +2,6 @@ package crash_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"runtime"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"lad.internal/followup/functions/execute"
-	"lad.internal/followup/functions/schedule"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/reconcile"
 	"lad.internal/followup/pkg/followup"
@@ -23,62 +21,20 @@ import (
 // callTimeout is VOICE_AGENT_TIMEOUT, the least that is allowed.
 const callTimeout = voiceagent.MinTimeout
 
-// instance is one instance of each function.
-type instance struct {
-	db         *tenantdb.DB
-	tasks      *tasks.Client
-	schedule   *schedule.Handler
-	execute    *execute.Handler
-	reconciler *reconcile.Reconciler
-}
-
 // newInstance starts both functions on a repository, a queue and a voice agent.
 // With a seam it is one that can die.
-func (w *world) newInstance(t testing.TB, db *tenantdb.DB, queue tasks.Config, agentURL string, jobAfter time.Duration, s *seam) *instance {
+func (w *world) newInstance(t testing.TB, db *tenantdb.DB, queue tasks.Config, agentURL string, jobAfter time.Duration, s *seam) *functiontest.Functions {
 	t.Helper()
-	client, err := tasks.New(context.WithoutCancel(t.Context()), queue)
-	if err != nil {
-		t.Fatal(err)
+	parts := functiontest.Parts{
+		Rules: w.rules, Store: db, Tasks: queue, AgentURL: agentURL, CallTimeout: callTimeout, JobAfter: jobAfter, Log: w.log.Logger(),
 	}
-	t.Cleanup(func() { _ = client.Close() })
-	i := &instance{db: db, tasks: client}
-	var (
-		store interface {
-			schedule.Store
-			execute.Store
-		} = db
-		puts  reconcile.Queue = client
-		calls execute.Agent   = functiontest.Client(t, agentURL, callTimeout)
-	)
 	if s != nil {
-		store, puts, calls = mortalStore{db, s}, mortalQueue{client, s}, mortalAgent{calls, s}
+		parts.Store = mortalStore{db, s}
+		parts.Queue = func(q reconcile.Queue) reconcile.Queue { return mortalQueue{q, s} }
+		parts.Agent = func(a execute.Agent) execute.Agent { return mortalAgent{a, s} }
 	}
-	log := w.log.Logger()
-	if i.schedule, err = schedule.New(w.rules, store, puts, log); err != nil {
-		t.Fatal(err)
-	}
-	if i.reconciler, err = reconcile.New(w.rules, store, puts, log); err != nil {
-		t.Fatal(err)
-	}
-	i.execute, err = execute.New(execute.Parts{
-		Rules: w.rules, Store: store, Queue: puts, Agent: calls, Verifier: timeless{},
-		QueueName: queue.Queue, TaskPath: queue.TaskPath, CallTimeout: callTimeout, JobAfter: jobAfter, Log: log,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return i
-}
-
-// timeless stands in for the gate's check of tokens, whose times are those of
-// the virtual clock. The gate has tests of its own, with real tokens.
-type timeless struct{}
-
-func (timeless) Verify(_ context.Context, token string) error {
-	if token == "" {
-		return errors.New("no token")
-	}
-	return nil
+	f := functiontest.Start(t, parts)
+	return &f
 }
 
 // live ends the goroutine of an instance that is dead, as the end of its process

@@ -32,9 +32,9 @@ const killStride = 9
 
 // doomed are the scenarios of a real process, in which time goes by itself.
 var doomed = []scenario{
-	{name: "schedule_new", by: byEvent, prepare: func(r *run) { r.book(0); r.deliver(created) }},
-	{name: "execute_due", by: byTask, prepare: func(r *run) { r.book(0) }, fire: func(r *run) { r.heard(created) }},
-	{name: "sweep_due", by: byEvent, prepare: func(r *run) { r.book(0); r.deliver(tick) }},
+	{name: "schedule_new", by: byEvent, prepare: func(r *run) { r.book(0); r.deliver(functiontest.Created) }},
+	{name: "execute_due", by: byTask, prepare: func(r *run) { r.book(0) }, fire: func(r *run) { r.heard(functiontest.Created) }},
+	{name: "sweep_due", by: byEvent, prepare: func(r *run) { r.book(0); r.deliver(functiontest.Tick) }},
 }
 
 // The same with the functions' own program, as it is deployed, ended by SIGKILL
@@ -157,7 +157,7 @@ func playProcess(t *testing.T, group *process.Group, program string, plan scenar
 	r.seam.disarm()
 	if status != http.StatusOK { // Pub/Sub sends it again; the task may hold the row's lock meanwhile
 		functiontest.Eventually(t, "the event is taken once the process is dead", func() bool {
-			return r.delivered.to(r.healthy.schedule) == http.StatusOK
+			return r.delivered.To(r.healthy.Schedule) == http.StatusOK
 		})
 	}
 	r.endInRealTime()
@@ -241,10 +241,10 @@ func (r *run) endInRealTime() {
 			return
 		}
 		time.Sleep(pause)
-		r.healthy.schedule.Sweep(ctx)
+		r.healthy.Schedule.Sweep(ctx)
 	}
 	time.Sleep(r.rules.Lease + pause)
-	r.healthy.schedule.Sweep(ctx)
+	r.healthy.Schedule.Sweep(ctx)
 	idle, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := r.queue.WaitIdle(idle); err != nil {

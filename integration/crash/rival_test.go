@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb"
 )
@@ -64,18 +65,18 @@ func (r *run) act(kind rival) error {
 		return nil
 	case cancel:
 		err := r.lad(ref, `status = 'cancelled'`)
-		_ = r.hear(cancelled, ref) // or the sweep finds it
+		_ = r.hear(functiontest.Cancelled, ref) // or the sweep finds it
 		return err
 	case revive:
 		err := errors.Join(r.lad(ref, `status = 'cancelled'`), r.lad(ref, `status = 'scheduled'`))
-		_ = r.hear(updated, ref)
+		_ = r.hear(functiontest.Updated, ref)
 		return err
 	case move:
 		err := r.lad(ref, `scheduled_at = scheduled_at + $3::interval`, movedBy)
-		_ = r.hear(updated, ref)
+		_ = r.hear(functiontest.Updated, ref)
 		return err
 	case sweep:
-		r.healthy.schedule.Sweep(context.Background())
+		r.healthy.Schedule.Sweep(context.Background())
 		return nil
 	case stop:
 		return r.operate(followup.Rules.Cancel)
@@ -83,7 +84,7 @@ func (r *run) act(kind rival) error {
 		return r.operate(r.afterAll)
 	case overwrite, rewind:
 		err := r.writeBack(kind)
-		_ = r.hear(updated, ref)
+		_ = r.hear(functiontest.Updated, ref)
 		return err
 	case hold:
 		return r.holdLock()
@@ -138,10 +139,10 @@ func (r *run) again() {
 	switch r.plan.by {
 	case byTask:
 		if d := r.dispatched.Load(); d != nil {
-			d.to(r.healthy.execute)
+			d.To(r.healthy.Execute)
 		}
 	case byEvent:
-		r.delivered.to(r.healthy.schedule)
+		r.delivered.To(r.healthy.Schedule)
 	}
 }
 
@@ -165,8 +166,8 @@ func (r *run) operate(decide decider) error {
 	if err != nil || !stored {
 		return nil //nolint:nilerr // the row is locked or has moved, and the operator is told so
 	}
-	r.healthy.reconciler.Drop(ctx, r.ref, d)
-	_, _ = r.healthy.reconciler.Booking(ctx, r.ref) // or the sweep does it
+	r.healthy.Reconciler.Drop(ctx, r.ref, d)
+	_, _ = r.healthy.Reconciler.Booking(ctx, r.ref) // or the sweep does it
 	return nil
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 
+	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -35,7 +37,7 @@ type run struct {
 	plan      scenario
 	what      spoiled
 	ref       followup.Ref
-	delivered *delivery // the victim's event
+	delivered functiontest.Delivery // the victim's event
 
 	mu       sync.Mutex
 	problems []string
@@ -88,17 +90,17 @@ func (w *world) play(t testing.TB, plan scenario, what spoiled) *run {
 
 // ask gives the victim its work and waits for its end. What holds it is let go
 // after all others have been at work for longer than a lease.
-func (r *run) ask(victim *instance) (status int) {
+func (r *run) ask(victim *functiontest.Functions) (status int) {
 	ended := make(chan struct{})
 	ctx, giveUp := context.WithCancel(context.Background())
 	defer giveUp()
 	answered := make(chan int, 1)
 	if r.plan.by == byTask {
-		r.takesTask.Store(new(r.seam.mortal(victim.execute, ended)))
+		r.takesTask.Store(new(r.seam.mortal(victim.Execute, ended)))
 		r.plan.fire(r)
 		answered <- 0 // that is between the victim and Cloud Tasks
 	} else {
-		r.takesEvent.Store(new(r.seam.mortal(victim.schedule, ended)))
+		r.takesEvent.Store(new(r.seam.mortal(victim.Schedule, ended)))
 		go func() { answered <- r.push(ctx, r.delivered) }()
 	}
 	timer := time.NewTimer(patience)
@@ -108,12 +110,12 @@ func (r *run) ask(victim *instance) (status int) {
 		return <-answered
 	case <-r.seam.holding:
 	case <-timer.C:
-		r.t.Fatalf("%s: the victim does not end\n%s", r, r.log)
+		r.t.Fatalf("%s: the victim does not end\n%s", r, r.log.Brief(""))
 	}
 	r.whileItHangs(giveUp)
 	r.seam.release()
 	if err := within("the end of the victim that hung", ended); err != nil {
-		r.t.Fatalf("%s: %v\n%s", r, err, r.log)
+		r.t.Fatalf("%s: %v\n%s", r, err, r.log.Brief(""))
 	}
 	return <-answered
 }
@@ -131,10 +133,10 @@ func (r *run) whileItHangs(giveUp func()) {
 		r.pass(10 * time.Second)
 	} else {
 		giveUp()
-		r.delivered.to(r.healthy.schedule)
+		r.delivered.To(r.healthy.Schedule)
 		r.pass(10 * time.Second)
 	}
-	r.healthy.schedule.Sweep(context.Background())
+	r.healthy.Schedule.Sweep(context.Background())
 }
 
 // finishOthers lets what the rival has set off end before time goes by: a healthy
@@ -146,7 +148,7 @@ func (r *run) finishOthers() {
 			r.t.Fatal(err)
 		}
 		for _, task := range page.GetTasks() {
-			victims := r.plan.by == byTask && path.Base(task.GetName()) == r.dispatched.Load().header.Get("X-Cloudtasks-Taskname")
+			victims := r.plan.by == byTask && path.Base(task.GetName()) == r.dispatched.Load().Header.Get("X-Cloudtasks-Taskname")
 			if !victims && task.GetDispatchCount() > task.GetResponseCount() {
 				names = append(names, task.GetName())
 			}
@@ -155,7 +157,7 @@ func (r *run) finishOthers() {
 	}
 	for deadline := time.Now().Add(patience); len(atWork()) > 0; time.Sleep(4 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("%s: these tasks do not end: %v\n%s", r, atWork(), r.log)
+			r.t.Fatalf("%s: these tasks do not end: %v\n%s", r, atWork(), r.log.Brief(""))
 		}
 	}
 }
@@ -167,14 +169,14 @@ func (r *run) joinRivals() {
 		r.rivals.Wait()
 	}()
 	if err := within("the end of the rival", done); err != nil {
-		r.t.Fatalf("%s: %v\n%s", r, err, r.log)
+		r.t.Fatalf("%s: %v\n%s", r, err, r.log.Brief(""))
 	}
 }
 
 // redeliver is Pub/Sub, which sends an event until it is taken.
 func (r *run) redeliver() {
 	for range 5 {
-		if r.delivered.to(r.healthy.schedule) == http.StatusOK {
+		if r.delivered.To(r.healthy.Schedule) == http.StatusOK {
 			return
 		}
 		r.pass(10 * time.Second)
@@ -194,13 +196,13 @@ func (r *run) end() {
 			return
 		}
 		r.pass(sweepEvery)
-		r.healthy.schedule.Sweep(context.Background())
+		r.healthy.Schedule.Sweep(context.Background())
 		r.settle(r.t)
 		b = r.row(r.t, r.ref)
 	}
 	calls := len(r.agent.Calls(r.ref.BookingID.String()))
 	r.pass(r.rules.Lease + r.rules.Grace + sweepEvery)
-	r.healthy.schedule.Sweep(context.Background())
+	r.healthy.Schedule.Sweep(context.Background())
 	r.settle(r.t)
 	if now := r.row(r.t, r.ref); now.Task != b.Task || len(r.agent.Calls(r.ref.BookingID.String())) != calls {
 		r.fail("the end did not last: %+v became %+v", b.Task, now.Task)
@@ -209,12 +211,7 @@ func (r *run) end() {
 
 // over: the row is at an end, and the rules want no other.
 func (r *run) over(b followup.Booking) bool {
-	switch b.Task.Status {
-	case followup.Executed, followup.Cancelled, followup.Failed:
-		return b.Task.Reason != followup.NotStarted && r.rules.Plan(&b, r.now()).Effect == followup.None
-	default:
-		return false
-	}
+	return promise.Over(b.Task) && r.rules.Plan(&b, r.now()).Effect == followup.None
 }
 
 func later(a, b time.Time) time.Time {
@@ -273,7 +270,7 @@ func (r *run) report() string {
 	for _, call := range calls {
 		fmt.Fprintf(&b, "  for %s, %s\n", keyTime(call.IdempotencyKey), call.Outcome)
 	}
-	fmt.Fprintf(&b, "log:\n%s", r.log)
+	fmt.Fprintf(&b, "log:\n%s", r.log.Brief(""))
 	return b.String()
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 
+	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
@@ -44,25 +45,25 @@ type scenario struct {
 // another one at which the rival comes.
 var scenarios = []scenario{
 	{name: "schedule_new", by: byEvent, pairs: true,
-		prepare: func(r *run) { r.book(minute); r.deliver(created) }},
+		prepare: func(r *run) { r.book(minute); r.deliver(functiontest.Created) }},
 	{name: "schedule_moved", by: byEvent,
 		prepare: func(r *run) {
 			r.arm()
 			r.change(`scheduled_at = scheduled_at + $3::interval`, minute)
-			r.deliver(updated)
+			r.deliver(functiontest.Updated)
 		}},
 	{name: "schedule_cancelled", by: byEvent,
-		prepare: func(r *run) { r.arm(); r.change(`status = 'cancelled'`); r.deliver(cancelled) }},
+		prepare: func(r *run) { r.arm(); r.change(`status = 'cancelled'`); r.deliver(functiontest.Cancelled) }},
 	{name: "schedule_revived", by: byEvent,
 		prepare: func(r *run) {
 			r.arm()
 			r.change(`status = 'cancelled'`)
-			r.heard(cancelled)
+			r.heard(functiontest.Cancelled)
 			r.change(`status = 'confirmed'`)
-			r.deliver(updated)
+			r.deliver(functiontest.Updated)
 		}},
 	{name: "schedule_cold", by: byEvent, cold: true,
-		prepare: func(r *run) { r.book(minute); r.deliver(created) }},
+		prepare: func(r *run) { r.book(minute); r.deliver(functiontest.Created) }},
 
 	{name: "execute_due", by: byTask, pairs: true,
 		prepare: (*run).arm, fire: (*run).due},
@@ -93,21 +94,25 @@ var scenarios = []scenario{
 	{name: "execute_cold", by: byTask, cold: true,
 		prepare: (*run).arm, fire: (*run).due},
 
-	{name: "sweep_due", by: byEvent, prepare: func(r *run) { r.book(minute); r.deliver(tick) }},
+	{name: "sweep_due", by: byEvent, prepare: func(r *run) { r.book(minute); r.deliver(functiontest.Tick) }},
 	{name: "sweep_overdue", by: byEvent, narrow: true, prepare: func(r *run) {
 		r.arm()
 		r.purge(r.t)
 		r.pass(minute + r.rules.Grace + time.Second)
-		r.deliver(tick)
+		r.deliver(functiontest.Tick)
 	}},
 	{name: "sweep_withdrawn", by: byEvent, narrow: true,
-		prepare: func(r *run) { r.arm(); r.change(`status = 'cancelled'`); r.deliver(tick) }},
+		prepare: func(r *run) { r.arm(); r.change(`status = 'cancelled'`); r.deliver(functiontest.Tick) }},
 	{name: "sweep_moved", by: byEvent, narrow: true,
-		prepare: func(r *run) { r.arm(); r.change(`scheduled_at = scheduled_at + $3::interval`, minute); r.deliver(tick) }},
+		prepare: func(r *run) {
+			r.arm()
+			r.change(`scheduled_at = scheduled_at + $3::interval`, minute)
+			r.deliver(functiontest.Tick)
+		}},
 	{name: "sweep_lease_over", by: byEvent, claimLost: true,
-		prepare: func(r *run) { r.loseClaim(); r.purge(r.t); r.deliver(tick) }},
+		prepare: func(r *run) { r.loseClaim(); r.purge(r.t); r.deliver(functiontest.Tick) }},
 	{name: "sweep_lease_over_idempotent", by: byEvent, narrow: true, claimLost: true, idempotent: true,
-		prepare: func(r *run) { r.loseClaim(); r.purge(r.t); r.deliver(tick) }},
+		prepare: func(r *run) { r.loseClaim(); r.purge(r.t); r.deliver(functiontest.Tick) }},
 }
 
 // dispatchAfter is how long after it has accepted a call the voice agent's stand-in
@@ -142,12 +147,12 @@ func (r *run) heard(kind string) {
 func (r *run) change(set string, args ...any) { r.must(r.lad(r.ref, set, args...)) }
 
 // deliver leaves an event for the victim.
-func (r *run) deliver(kind string) { r.delivered = event(kind, r.ref) }
+func (r *run) deliver(kind string) { r.delivered = functiontest.Event(kind, r.ref) }
 
 // arm books a follow-up that is due in a minute, and schedules it.
 func (r *run) arm() {
 	r.book(minute)
-	r.heard(created)
+	r.heard(functiontest.Created)
 }
 
 // due lets the booking's time come.
@@ -164,7 +169,7 @@ func (r *run) force() {
 func (r *run) taskAlone() {
 	r.book(minute)
 	b := r.row(r.t, r.ref)
-	_, err := r.healthy.tasks.CreateScheduledHTTPTask(context.Background(), b, r.rules.Plan(&b, r.now()).Next)
+	_, err := r.healthy.Tasks.CreateScheduledHTTPTask(context.Background(), b, r.rules.Plan(&b, r.now()).Next)
 	r.must(err)
 }
 

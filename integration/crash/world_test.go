@@ -2,8 +2,6 @@ package crash_test
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,7 +14,6 @@ import (
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/internal/functiontest"
@@ -28,7 +25,8 @@ import (
 
 const (
 	minute = time.Minute
-	// dispatchDeadline is how long Cloud Tasks waits for an answer.
+	// dispatchDeadline is how long Cloud Tasks waits for an answer, as
+	// functiontest's queues say.
 	dispatchDeadline = 3 * minute
 	// lockTimeout is DB_LOCK_TIMEOUT.
 	lockTimeout = 150 * time.Millisecond
@@ -45,34 +43,21 @@ type world struct {
 	queue   *cloudtasks.Running
 	config  tasks.Config
 	agent   *functiontest.Agent
-	log     *caseLog
+	log     *functiontest.Log
 	admin   *pgxpool.Pool // sees who waits for a lock
 	url     string        // where Cloud Tasks and Eventarc find the functions
-	healthy *instance
+	healthy *functiontest.Functions
 	seam    *seam
-	victims map[time.Duration]*instance // by how long after a call they ask for its job; made when first needed
-	home    testing.TB                  // the test that the world belongs to
+	victims map[time.Duration]*functiontest.Functions // by how long after a call they ask for its job; made when first needed
+	home    testing.TB                                // the test that the world belongs to
 	rivals  sync.WaitGroup
 
 	// takesTask and takesEvent get the next of those, once; nil is a healthy
 	// instance.
 	takesTask, takesEvent atomic.Pointer[http.Handler]
 	// dispatched is the task that takesTask got.
-	dispatched atomic.Pointer[delivery]
+	dispatched atomic.Pointer[functiontest.Delivery]
 }
-
-// signingKeys spare every world from making its own.
-var signingKeys = sync.OnceValue(func() []*rsa.PrivateKey {
-	keys := make([]*rsa.PrivateKey, 2)
-	for i := range keys {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(err)
-		}
-		keys[i] = key
-	}
-	return keys
-})
 
 // setup is what worlds differ in.
 type setup struct {
@@ -86,7 +71,7 @@ type setup struct {
 func newWorld(t testing.TB, s setup) *world {
 	t.Helper()
 	start := time.Now().Truncate(time.Second)
-	w := &world{home: t, rules: functiontest.Rules(), log: &caseLog{}, seam: &seam{}, victims: map[time.Duration]*instance{}}
+	w := &world{home: t, rules: functiontest.Rules(), log: &functiontest.Log{}, seam: &seam{}, victims: map[time.Duration]*functiontest.Functions{}}
 	w.rules.ActiveSince = start.Add(-48 * time.Hour)
 	w.rules.AgentIdempotent = s.idempotent
 	w.rules.Lease, w.rules.Grace = 2*minute, 2*minute
@@ -126,7 +111,7 @@ func (w *world) now() time.Time {
 }
 
 // newVictim starts an instance behind the seam. It is gone when t ends.
-func (w *world) newVictim(t testing.TB, jobAfter time.Duration) *instance {
+func (w *world) newVictim(t testing.TB, jobAfter time.Duration) *functiontest.Functions {
 	t.Helper()
 	database := w.Config
 	throughSeam(t, w.seam)(&database)
@@ -142,44 +127,26 @@ func (w *world) newVictim(t testing.TB, jobAfter time.Duration) *instance {
 
 func (w *world) startQueue(t testing.TB) {
 	t.Helper()
-	options := cloudtasks.Options{SigningKeys: signingKeys()}
-	if w.clock != nil {
+	options := functiontest.QueueOptions{
+		Options:  cloudtasks.Options{SigningKeys: functiontest.SigningKeys()},
+		Endpoint: w.url + "/bookings/:id/execute-followup", Backoff: 5 * time.Second,
+	}
+	if w.clock == nil {
+		options.Backoff = 100 * time.Millisecond
+	} else {
 		options.Clock = w.clock
 	}
-	server, err := cloudtasks.Start(context.WithoutCancel(t.Context()), options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	w.queue = server
-	w.config = tasks.Config{
-		ProjectID: "p", Location: "l", Queue: functiontest.Queue, ServiceAccount: functiontest.Account,
-		Audience: functiontest.Audience, DispatchDeadline: dispatchDeadline, EmulatorHost: server.Addr,
-		Endpoint: w.url + "/bookings/:id/execute-followup",
-	}
-	backoff := 5 * time.Second
-	if w.clock == nil {
-		backoff = 100 * time.Millisecond
-	}
-	_, err = server.CreateQueue(t.Context(), &cloudtaskspb.Queue{
-		Name: w.config.QueuePath(),
-		RetryConfig: &cloudtaskspb.RetryConfig{
-			MaxAttempts: -1, MinBackoff: durationpb.New(backoff), MaxBackoff: durationpb.New(12 * backoff), MaxDoublings: 5,
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.queue, w.config = functiontest.StartQueue(t, options)
 }
 
 // route hands a request to whoever takes it.
 func (w *world) route(rw http.ResponseWriter, r *http.Request) {
-	if strings.HasSuffix(r.URL.Path, eventsPath) {
+	if strings.HasSuffix(r.URL.Path, functiontest.EventsPath) {
 		if h := w.takesEvent.Swap(nil); h != nil {
 			(*h).ServeHTTP(rw, r)
 			return
 		}
-		w.healthy.schedule.ServeHTTP(rw, r)
+		w.healthy.Schedule.ServeHTTP(rw, r)
 		return
 	}
 	if h := w.takesTask.Swap(nil); h != nil {
@@ -191,7 +158,7 @@ func (w *world) route(rw http.ResponseWriter, r *http.Request) {
 		(*h).ServeHTTP(rw, r)
 		return
 	}
-	w.healthy.execute.ServeHTTP(rw, r)
+	w.healthy.Execute.ServeHTTP(rw, r)
 }
 
 // lad does to the booking what LAD does: set is the SET clause.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"lad.internal/followup/functions/execute"
 	"lad.internal/followup/functions/schedule"
 	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
@@ -31,19 +30,11 @@ func newNeighbours(t *testing.T) *neighbours {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	n.queue = functiontest.NewTasks(t, server.URL+"/bookings/:id/execute-followup")
-	log := (&functiontest.Log{}).Logger()
-	var err error
-	handler, err = execute.New(execute.Parts{
-		Rules: functiontest.Rules(), Store: n.DB, Queue: n.queue.Client, Verifier: timeless{},
-		Agent: functiontest.Client(t, n.agent.URL, 5*time.Second), CallTimeout: 5 * time.Second,
-		QueueName: functiontest.Queue, TaskPath: n.queue.Config.TaskPath, Log: log,
+	f := functiontest.Start(t, functiontest.Parts{
+		Rules: functiontest.Rules(), Store: n.DB, Tasks: n.queue.Config, AgentURL: n.agent.URL,
+		CallTimeout: 5 * time.Second, Log: (&functiontest.Log{}).Logger(),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n.schedule, err = schedule.New(functiontest.Rules(), n.DB, n.queue.Client, log); err != nil {
-		t.Fatal(err)
-	}
+	handler, n.schedule = f.Execute, f.Schedule
 	return n
 }
 

@@ -2,13 +2,13 @@ package lifecycle_test
 
 import (
 	"context"
-	"errors"
+	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/emulators/postgres/postgrestest"
@@ -36,11 +36,11 @@ type world struct {
 	config     tasks.Config
 	tasks      *tasks.Client
 	agent      *functiontest.Agent
-	store      execute.Store // the execute function's
+	store      functiontest.Store // the functions'
 	schedule   *schedule.Handler
 	reconciler *reconcile.Reconciler
 	log        *functiontest.Log
-	router     *switchable
+	execute    atomic.Pointer[execute.Handler]
 }
 
 // option changes the rules or the repository of a world before it is made.
@@ -65,44 +65,14 @@ func newWorld(t *testing.T, options ...option) *world {
 	w.Fixture = tenantdbtest.New(t, repository...)
 	w.store = w.DB
 	w.agent = functiontest.NewAgent(t, w.rules.AgentIdempotent)
-	w.startQueue()
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.execute.Load().ServeHTTP(rw, r) }))
+	t.Cleanup(front.Close)
+	w.queue, w.config = functiontest.StartQueue(t, functiontest.QueueOptions{
+		Endpoint: front.URL + "/bookings/:id/execute-followup", Options: cloudtasks.Options{Clock: w.clock, SigningKeys: functiontest.SigningKeys()}, Backoff: 5 * time.Second,
+		RateLimits: &cloudtaskspb.RateLimits{MaxDispatchesPerSecond: 10, MaxConcurrentDispatches: 10},
+	})
 	w.startFunctions(w.rules)
 	return w
-}
-
-func (w *world) startQueue() {
-	w.t.Helper()
-	server, err := cloudtasks.Start(context.WithoutCancel(w.t.Context()), cloudtasks.Options{Clock: w.clock})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(server.Close)
-	w.queue = server
-	w.config = tasks.Config{
-		ProjectID: "p", Location: "l", Queue: functiontest.Queue, ServiceAccount: functiontest.Account,
-		Audience: functiontest.Audience, DispatchDeadline: 3 * time.Minute, EmulatorHost: server.Addr,
-	}
-	_, err = server.CreateQueue(w.t.Context(), &cloudtaskspb.Queue{
-		Name:       w.config.QueuePath(),
-		RateLimits: &cloudtaskspb.RateLimits{MaxDispatchesPerSecond: 10, MaxConcurrentDispatches: 10},
-		RetryConfig: &cloudtaskspb.RetryConfig{
-			MaxAttempts: -1, MinBackoff: durationpb.New(5 * time.Second), MaxBackoff: durationpb.New(2 * time.Minute), MaxDoublings: 5,
-		},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// timeless stands in for the gate's check of tokens, whose times are those of
-// the virtual clock. The gate has tests of its own, with real tokens.
-type timeless struct{}
-
-func (timeless) Verify(_ context.Context, token string) error {
-	if token == "" {
-		return errors.New("no token")
-	}
-	return nil
 }
 
 // startFunctions starts both functions with these rules. Called again, it is a
@@ -110,35 +80,11 @@ func (timeless) Verify(_ context.Context, token string) error {
 func (w *world) startFunctions(rules followup.Rules) {
 	w.t.Helper()
 	w.rules = rules
-	log := w.log.Logger()
-	if w.router == nil {
-		w.router = &switchable{}
-		server := httptest.NewServer(w.router)
-		w.t.Cleanup(server.Close)
-		w.config.Endpoint = server.URL + "/bookings/:id/execute-followup"
-	}
-	client, err := tasks.New(w.t.Context(), w.config)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = client.Close() })
-	w.tasks = client
-	w.schedule, err = schedule.New(rules, w.DB, client, log)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if w.reconciler, err = reconcile.New(rules, w.DB, client, log); err != nil {
-		w.t.Fatal(err)
-	}
-	handler, err := execute.New(execute.Parts{
-		Rules: rules, Store: w.store, Queue: client, Agent: functiontest.Client(w.t, w.agent.URL, 2*time.Second),
-		Verifier: timeless{}, QueueName: w.config.Queue, TaskPath: w.config.TaskPath,
-		CallTimeout: 2 * time.Second, Log: log,
+	f := functiontest.Start(w.t, functiontest.Parts{
+		Rules: rules, Store: w.store, Tasks: w.config, AgentURL: w.agent.URL, CallTimeout: 2 * time.Second, Log: w.log.Logger(),
 	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.router.set(handler)
+	w.tasks, w.schedule, w.reconciler = f.Tasks, f.Schedule, f.Reconciler
+	w.execute.Store(f.Execute)
 }
 
 // book inserts a live follow-up of tenant A that is due after d, as LAD does, at

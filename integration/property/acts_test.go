@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"lad.internal/followup/internal/functiontest"
 )
 
 const (
@@ -108,28 +110,28 @@ func (r *run) actMove(t *rapid.T) {
 		to = b.created.Add(minute) // a time that it may have had before
 	}
 	r.say("LAD moves %s to %s; the event is %s", b.name, to.Format("15:04:05"), f)
-	r.change(b, updated, f, func(b *booking) { b.moveTo(to) })
+	r.change(b, functiontest.Updated, f, func(b *booking) { b.moveTo(to) })
 }
 
 func (r *run) actCancel(t *rapid.T) {
 	b := r.one(t, (*booking).meant)
 	f := fates.Draw(t, "event")
 	r.say("LAD cancels %s; the event is %s", b.name, f)
-	r.change(b, cancelled, f, func(b *booking) { b.status = "cancelled" })
+	r.change(b, functiontest.Cancelled, f, func(b *booking) { b.status = "cancelled" })
 }
 
 func (r *run) actDelete(t *rapid.T) {
 	b := r.one(t, (*booking).meant)
 	f := fates.Draw(t, "event")
 	r.say("LAD deletes %s; the event is %s", b.name, f)
-	r.change(b, updated, f, func(b *booking) { b.deleted = true })
+	r.change(b, functiontest.Updated, f, func(b *booking) { b.deleted = true })
 }
 
 func (r *run) actRevive(t *rapid.T) {
 	b := r.one(t, func(b *booking) bool { return !b.meant() })
 	f := fates.Draw(t, "event")
 	r.say("LAD revives %s; the event is %s", b.name, f)
-	r.change(b, updated, f, func(b *booking) { b.status, b.deleted = "scheduled", false })
+	r.change(b, functiontest.Updated, f, func(b *booking) { b.status, b.deleted = "scheduled", false })
 }
 
 func (r *run) actEvent(t *rapid.T) {
@@ -160,7 +162,7 @@ func (r *run) actDeliverAtOnce(t *rapid.T) {
 	}
 	switch rival {
 	case "itself and an event", "an event":
-		racers.Go(func() { event(updated, d.ref).to(r.world.schedule) })
+		racers.Go(func() { event(functiontest.Updated, d.ref).To(r.Schedule) })
 	case "itself and a sweep":
 		racers.Go(r.sweep)
 	}

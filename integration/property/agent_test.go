@@ -26,7 +26,6 @@ type agent struct {
 	server *voiceagent.Server
 	next   *misdeed         // of the next start-call
 	read   func(post, bool) // tells the run of a POST, and whether the agent misbehaves
-	posts  []post
 }
 
 // post is a start-call as it came in.
@@ -92,7 +91,7 @@ func (a *agent) forget() error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.server, a.next, a.posts = server, nil, nil
+	a.server, a.next = server, nil
 	return nil
 }
 
@@ -118,13 +117,6 @@ func (a *agent) calls(booking string) []voiceagent.Call {
 	return server.Calls(booking)
 }
 
-// seen are the POSTs so far.
-func (a *agent) seen() []post {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return append([]post(nil), a.posts...)
-}
-
 // ServeHTTP implements http.Handler.
 func (a *agent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
@@ -137,7 +129,6 @@ func (a *agent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.Unmarshal(body, &call) // the stand-in refuses what cannot be read
 	p := post{booking: call.BookingID, key: r.Header.Get("Idempotency-Key"), at: a.now()}
 	a.mu.Lock()
-	a.posts = append(a.posts, p)
 	server, next := a.server, a.next
 	a.next = nil
 	read := a.read

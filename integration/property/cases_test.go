@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -25,6 +26,23 @@ func TestTheRunsSeeASecondCall(t *testing.T) {
 	t.Log(seen)
 }
 
+// What a run has found: a booking that is moved to a later time after its call while
+// LAD has it cancelled, and is revived with no event, is called for that time.
+func TestABookingThatMovesWhileItIsCancelledIsCalledOnceItIsRevived(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	broken := w.lookFor(t, func(r *run) {
+		b := r.bookAt("booking 1", "GST", 0, heard)
+		r.settle()
+		r.change(b, functiontest.Cancelled, heard, func(b *booking) { b.status = "cancelled" })
+		r.change(b, functiontest.Updated, heard, func(b *booking) { b.moveTo(r.now().Add(minute)) })
+		r.change(b, functiontest.Updated, lost, func(b *booking) { b.status = "scheduled" })
+	})
+	if broken != "" {
+		t.Error(broken)
+	}
+}
+
 // What a run has found: a planner that reads an overdue row creates its next task
 // and then loses the row to the old task's claim. The new task finds a row that
 // does not want it and ends, and with it the name, which is the row's next. The
@@ -42,7 +60,7 @@ func TestATaskThatCameTooSoonCostsNoTime(t *testing.T) {
 		plan := r.rules.Plan(row, now) // by somebody who reads, and is overtaken
 		r.agent.misbehaveOnce(misdeeds[overloaded])
 		r.deliverTask(first)
-		tooSoon, err := watchedQueue{r.client, r.world}.CreateScheduledHTTPTask(context.Background(), *row, plan.Next)
+		tooSoon, err := watchedQueue{r.Tasks, r.world}.CreateScheduledHTTPTask(context.Background(), *row, plan.Next)
 		r.must(err)
 		r.settle()
 		r.check()

@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/internal/functiontest"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -96,14 +96,14 @@ func (r *run) actOverwrite(t *rapid.T) {
 	if rapid.IntRange(0, 2).Draw(t, "in mid-call") > 0 {
 		r.say("LAD writes %s back as it was: %s; the event is %s", b.name, once, f)
 		r.writeBack(b, once)
-		r.publish(b, updated, f)
+		r.publish(b, functiontest.Updated, f)
 		return
 	}
 	r.say("while the next call of %s is under way LAD writes it back as it was: %s; the event is %s", b.name, once, f)
 	r.inCall(b, func() {
 		r.writeBack(b, once)
 		if f != lost {
-			event(updated, b.Ref).to(r.world.schedule)
+			event(functiontest.Updated, b.Ref).To(r.Schedule)
 		}
 	})
 }
@@ -136,11 +136,11 @@ func (r *run) actLock(t *rapid.T) {
 	r.say("LAD locks %s, and %s comes by", b.name, meets)
 	release := r.lock(b)
 	defer release()
-	before := len(r.agent.seen())
+	before := len(b.attempts)
 	switch meets {
 	case "a task":
 		d := r.oneTask(t)
-		status := d.to(r.world.execute)
+		status := d.To(r.Execute)
 		if d.ref == b.Ref && status != http.StatusConflict {
 			r.fail("the task of a locked booking was answered %d, want 409", status)
 		}
@@ -148,14 +148,12 @@ func (r *run) actLock(t *rapid.T) {
 	case "time":
 		r.pass(steps.Draw(t, "time"))
 	case "an event":
-		event(updated, b.Ref).to(r.world.schedule) // Pub/Sub sends it again, if it must
+		event(functiontest.Updated, b.Ref).To(r.Schedule) // Pub/Sub sends it again, if it must
 	case "a sweep":
 		r.sweep()
 	}
-	for _, p := range r.agent.seen()[before:] {
-		if p.booking == b.BookingID.String() {
-			r.fail("%s was called while LAD held its lock", b.name)
-		}
+	if len(b.attempts) > before {
+		r.fail("%s was called while LAD held its lock", b.name)
 	}
 }
 
@@ -180,8 +178,8 @@ func (r *run) actRezone(t *rapid.T) {
 	b := r.one(t, anyOne)
 	zone, f := zones.Draw(t, "zone"), fates.Draw(t, "event")
 	r.say("LAD writes %q as the timezone of %s; the event is %s", zone, b.name, f)
-	r.change(b, updated, f, func(b *booking) {
+	r.change(b, functiontest.Updated, f, func(b *booking) {
 		b.when.Zone = zone
-		b.at = followup.Times{}.Instant(b.when).At
+		b.settleTime()
 	})
 }

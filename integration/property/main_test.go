@@ -7,9 +7,9 @@
 //
 // The real handlers work on a real PostgreSQL, with the real clients of Cloud
 // Tasks and of the voice agent, on a clock that moves when a run says so. Several
-// bookings of two tenants are alive at once. The package invents no rule of its
-// own: what it holds the rows against are the calls that the voice agent saw and
-// what LAD meant at that moment.
+// bookings of two tenants are alive at once. The promises are those of
+// internal/promise, which the package gives the calls that the voice agent saw, the
+// rows, and what LAD meant at each moment.
 //
 // A plain `go test` makes 10,000 runs of about 12 acts, under the race detector
 // 400. rapid shrinks a run that fails to a short one and prints the seed:

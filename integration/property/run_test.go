@@ -11,6 +11,8 @@ import (
 	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 	"github.com/google/uuid"
 
+	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
@@ -50,7 +52,10 @@ type booking struct {
 	disturbed   bool // the voice agent misbehaved, or a claim was lost
 	operated    bool // an operator has changed it
 	overwritten bool // LAD has written task columns over
-	revision    int  // the highest seen
+
+	attempts []promise.Attempt // its start-calls, and claims that were lost
+	last     promise.Row       // as it was seen last
+	latest   time.Time         // that it was moved to
 }
 
 // meant: LAD means it to take place.
@@ -61,16 +66,17 @@ func (b *booking) moveTo(at time.Time) {
 	if b.when.Wall = (followup.Times{}).Wall(at, b.when.Zone); b.when.Wall.IsZero() {
 		b.when.Wall = at.UTC() // nobody knows what that means
 	}
+	b.settleTime()
+}
+
+// settleTime reads its instant off the clock of its zone.
+func (b *booking) settleTime() {
 	b.at = followup.Times{}.Instant(b.when).At
+	b.latest = later(b.latest, b.at)
 }
 
 // time is its instant for people, who see what it means.
 func (b *booking) time() string { return followup.Times{}.Explain(b.when) }
-
-// key is the idempotency key of the booking's present time, "" if that cannot be read.
-func (b *booking) key() string {
-	return followup.Booking{Ref: b.Ref, ScheduledAt: b.at}.Key()
-}
 
 // begin starts a run in an empty world.
 func (w *world) begin(t reporter) *run {
@@ -143,7 +149,7 @@ func (r *run) bookAt(name, zone string, d time.Duration, event fate) *booking {
 		b.BookingID, b.TenantID, r.leads[len(r.bookings)-1], b.when.Wall, b.when.Zone, b.created)
 	r.must(err)
 	r.say("LAD books %s for %s; its event is %s", b.name, b.time(), event)
-	r.publish(b, created, event)
+	r.publish(b, functiontest.Created, event)
 	return b
 }
 
@@ -174,7 +180,7 @@ func (r *run) publish(b *booking, kind string, f fate) {
 
 func (r *run) deliverEvent(e *delivery) {
 	r.t.Helper()
-	if status := e.to(r.world.schedule); status != http.StatusOK {
+	if status := e.To(r.Schedule); status != http.StatusOK {
 		r.t.Fatalf("%s was answered %d although nothing is broken", e.what, status)
 	}
 }
@@ -182,7 +188,7 @@ func (r *run) deliverEvent(e *delivery) {
 // deliverTask sends a task, which may be long done for, and says how it was
 // answered.
 func (r *run) deliverTask(d *delivery) {
-	r.taskAnswered(d, d.to(r.world.execute))
+	r.taskAnswered(d, d.To(r.Execute))
 }
 
 func (r *run) taskAnswered(d *delivery, status int) {
@@ -211,7 +217,7 @@ func (r *run) settle() {
 
 func (r *run) sweep() {
 	r.t.Helper()
-	if swept := r.world.schedule.Sweep(context.Background()); swept.Broken+swept.Skipped+swept.Failed > 0 {
+	if swept := r.Schedule.Sweep(context.Background()); swept.Broken+swept.Skipped+swept.Failed > 0 {
 		r.t.Fatalf("a sweep could not do its work although nothing is broken: %+v", swept)
 	}
 }
@@ -226,7 +232,9 @@ func (r *run) loseClaim(d *delivery) (claimed bool) {
 	if a.Decision.Effect != followup.Dial {
 		return false
 	}
-	r.find(d.ref.BookingID.String()).disturbed = true
+	b := r.find(d.ref.BookingID.String())
+	b.disturbed = true
+	b.attempts = append(b.attempts, promise.Attempt{At: a.Decision.Next.ClaimedAt, Words: []promise.Word{r.word(b)}})
 	return true
 }
 
@@ -258,7 +266,7 @@ func (r *run) operate(b *booking, cancels bool) (done string) {
 	case row.Task.Reason != followup.OutcomeUnknown:
 		done = "retries"
 		d, refused = r.rules.Retry(*row, now)
-	case r.rungAt(b, row.Task.ClaimedAt):
+	case r.trace(b).RungAt(row.Task.ClaimedAt):
 		done = "resolves as called"
 		d, refused = r.rules.ResolveCalled(*row, "", now)
 	default:
@@ -276,8 +284,8 @@ func (r *run) operate(b *booking, cancels bool) (done string) {
 	r.mu.Lock()
 	b.operated = true
 	r.mu.Unlock()
-	r.reconciler.Drop(ctx, b.Ref, d)
-	_, err = r.reconciler.Booking(ctx, b.Ref)
+	r.Reconciler.Drop(ctx, b.Ref, d)
+	_, err = r.Reconciler.Booking(ctx, b.Ref)
 	r.must(err)
 	return done
 }

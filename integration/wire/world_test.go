@@ -2,7 +2,6 @@ package wire_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,9 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lad.internal/followup/emulators/cloudtasks"
 	"lad.internal/followup/functions/execute"
@@ -109,7 +106,11 @@ func startWorld(t *testing.T, s setup, config tenantdb.Config, owner *pgxpool.Po
 	w.agent = functiontest.NewAgent(t, false)
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.execute.Load().ServeHTTP(rw, r) }))
 	t.Cleanup(front.Close)
-	w.tasks = w.startQueue(t, front.URL)
+	w.queue, w.tasks = functiontest.StartQueue(t, functiontest.QueueOptions{
+		Options:  cloudtasks.Options{Clock: w.clock, SigningKeys: functiontest.SigningKeys()},
+		Endpoint: front.URL + "/bookings/:id/execute-followup", Backoff: 100 * time.Millisecond,
+	})
+	w.tasks.EmulatorHost = w.throughProxy(t, taskQueue, w.queue.Addr)
 	w.startFunctions(t)
 	return w
 }
@@ -120,61 +121,15 @@ func (w *world) throughProxy(t *testing.T, target, host string) (address string)
 	return w.proxies[target].address
 }
 
-func (w *world) startQueue(t *testing.T, endpoint string) tasks.Config {
-	t.Helper()
-	server, err := cloudtasks.Start(context.WithoutCancel(t.Context()), cloudtasks.Options{Clock: w.clock})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	w.queue = server
-	config := tasks.Config{
-		ProjectID: "p", Location: "l", Queue: functiontest.Queue, ServiceAccount: functiontest.Account,
-		Audience: functiontest.Audience, DispatchDeadline: time.Minute, Endpoint: endpoint + "/bookings/:id/execute-followup",
-		EmulatorHost: w.throughProxy(t, taskQueue, server.Addr),
-	}
-	_, err = server.CreateQueue(t.Context(), &cloudtaskspb.Queue{
-		Name: config.QueuePath(),
-		RetryConfig: &cloudtaskspb.RetryConfig{
-			MaxAttempts: -1, MinBackoff: durationpb.New(100 * time.Millisecond), MaxBackoff: durationpb.New(time.Second), MaxDoublings: 5,
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return config
-}
-
 // startFunctions starts the functions, in the place of those that ran before.
 func (w *world) startFunctions(t *testing.T) {
 	t.Helper()
-	client, err := tasks.New(context.WithoutCancel(t.Context()), w.tasks)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	if w.schedule, err = schedule.New(w.rules, w.db, client, w.log); err != nil {
-		t.Fatal(err)
-	}
-	agent := "http://" + w.throughProxy(t, voiceAgent, strings.TrimPrefix(w.agent.URL, "http://"))
-	h, err := execute.New(execute.Parts{
-		Rules: w.rules, Store: w.db, Queue: client, Agent: functiontest.Client(t, agent, callTimeout), Verifier: anybody{},
-		QueueName: w.tasks.Queue, TaskPath: w.tasks.TaskPath, CallTimeout: callTimeout, Log: w.log,
+	f := functiontest.Start(t, functiontest.Parts{
+		Rules: w.rules, Store: w.db, Tasks: w.tasks, CallTimeout: callTimeout, Log: w.log,
+		AgentURL: "http://" + w.throughProxy(t, voiceAgent, strings.TrimPrefix(w.agent.URL, "http://")),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.execute.Store(h)
-}
-
-// anybody stands in for the gate's check of tokens, which has tests of its own.
-type anybody struct{}
-
-func (anybody) Verify(_ context.Context, token string) error {
-	if token == "" {
-		return errors.New("no token")
-	}
-	return nil
+	w.schedule = f.Schedule
+	w.execute.Store(f.Execute)
 }
 
 // skewed is a clock that is ahead of this machine's.

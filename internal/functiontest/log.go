@@ -3,6 +3,7 @@ package functiontest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -33,6 +34,28 @@ func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.out.String()
+}
+
+// Reset empties the log.
+func (l *Log) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out.Reset()
+}
+
+// Brief is what matters of the lines about a booking, or of all lines for "".
+func (l *Log) Brief(booking string) string {
+	var b strings.Builder
+	for text := range strings.Lines(l.String()) {
+		var line struct {
+			Event, Rule, Effect, Error, Detail string
+			Booking                            string `json:"booking_id"`
+		}
+		if json.Unmarshal([]byte(text), &line) == nil && (booking == "" || line.Booking == booking) {
+			fmt.Fprintf(&b, "  %s %s %s %s %s\n", line.Event, line.Rule, line.Effect, line.Detail, line.Error)
+		}
+	}
+	return b.String()
 }
 
 // Events are the lines with this event.

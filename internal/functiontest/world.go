@@ -58,21 +58,12 @@ type Tasks struct {
 func NewTasks(t testing.TB, endpoint string) *Tasks {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	server, err := cloudtasks.Start(ctx, cloudtasks.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	q := &Tasks{Running: server, t: t, Config: tasks.Config{
-		ProjectID: "p", Location: "l", Queue: Queue, ServiceAccount: Account,
-		Endpoint: endpoint, Audience: Audience, DispatchDeadline: 3 * time.Minute, EmulatorHost: server.Addr,
-	}}
-	if _, err := server.CreateQueue(ctx, &cloudtaskspb.Queue{Name: q.Config.QueuePath()}); err != nil {
-		t.Fatal(err)
-	}
+	server, config := StartQueue(t, QueueOptions{Endpoint: endpoint})
+	q := &Tasks{Running: server, t: t, Config: config}
 	if _, err := server.PauseQueue(ctx, &cloudtaskspb.PauseQueueRequest{Name: q.Config.QueuePath()}); err != nil {
 		t.Fatal(err)
 	}
+	var err error
 	if q.Client, err = tasks.New(ctx, q.Config); err != nil {
 		t.Fatal(err)
 	}

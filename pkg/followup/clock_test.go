@@ -180,6 +180,8 @@ func zoneCases() []planCase {
 		{"what the sweep finds a kept row by is brought up to date", standard(),
 			booked(onTime, state(onTime, Executed, ""), func(b *Booking) { b.Stale = true }),
 			func(b Booking) Decision { return Decision{Effect: Update, Rule: RuleCalled, Next: b.Task} }},
+		{"what LAD no longer means keeps its old time, by which it is found once it is revived", standard(),
+			booked(onTime, state(onTime, Failed, Rejected), deleted, func(b *Booking) { b.Stale = true }), nothing(RuleNotLive)},
 		{"a claim is left alone", standard(), booked(onTime, claimed(onTime, noon), func(b *Booking) { b.Stale = true }), nothing(RuleClaimed)},
 		{"what is no follow-up is left alone", standard(),
 			booked(onTime, fresh(), ofType("meeting"), func(b *Booking) { b.Stale = true }), nothing(RuleNoFollowUp)},

@@ -52,10 +52,11 @@ func (s snapshot) noZone(rule Rule) Decision {
 
 // refresh has a row that stays as it is written once all the same, if LAD has
 // written over it, or if the sweep finds it by a time that it no longer has. A
-// claim at work is its finish's to write.
+// claim at work is its finish's to write. A booking that is not live is found by
+// its old time once LAD revives it.
 func (s snapshot) refresh(d Decision) Decision {
 	ours := d.Rule != RuleNoFollowUp && d.Rule != RuleClaimed
-	if d.Effect == None && ours && (s.overwritten || s.b.Stale && d.Rule != RuleHeld) {
+	if d.Effect == None && ours && (s.overwritten || s.b.Stale && d.Rule != RuleHeld && d.Rule != RuleNotLive) {
 		d.Effect, d.Next = Update, s.b.Task
 	}
 	return d

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lad.internal/followup/internal/localstack/voiceagent"
+	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -21,7 +22,7 @@ type row struct {
 	end         end
 	key         string
 	claimedAt   time.Time
-	executedAt  time.Time
+	calledAt    time.Time // of the call that is on record
 	callID      string
 }
 
@@ -70,17 +71,16 @@ func (j *judge) look(tenant uuid.UUID, r row) {
 		j.violated(ref, Stranger, "nobody has made this booking")
 		return
 	case s.ref.TenantID != tenant:
-		j.violated(ref, ForeignTenant, "the booking is tenant %s's", s.ref.TenantID)
+		j.violated(ref, promise.ForeignTenant, "the booking is tenant %s's", s.ref.TenantID)
 		return
 	case j.seen[n]:
 		j.violated(ref, Stranger, "the booking is there twice")
 		return
 	}
 	j.seen[n] = true
-	c := casefile{judge: j, spec: s, row: r, changed: j.changes[r.id], calls: j.calls[r.id.String()]}
-	c.checkCalls()
-	c.checkChange()
-	c.checkEnd()
+	for _, v := range j.trace(s, r).Check() {
+		j.violated(ref, v.Kind, "%s", v.Detail)
+	}
 	delete(j.calls, r.id.String())
 	j.report.Ends[r.end.String()]++
 	if r.end == executed {
@@ -106,7 +106,7 @@ func (j *judge) verdict() *Report {
 	return &j.report
 }
 
-func (j *judge) violated(ref followup.Ref, kind Kind, format string, args ...any) {
+func (j *judge) violated(ref followup.Ref, kind promise.Kind, format string, args ...any) {
 	j.report.Violated++
 	if len(j.report.Violations) < maxViolations {
 		j.report.Violations = append(j.report.Violations, Violation{Kind: kind, Booking: ref, Detail: fmt.Sprintf(format, args...)})
@@ -115,7 +115,7 @@ func (j *judge) violated(ref followup.Ref, kind Kind, format string, args ...any
 
 const rowsSQL = `
 SELECT id, ` + dueSQL + `, task_status, COALESCE(task_reason, ''), COALESCE(idempotency_key, ''),
-	COALESCE(claimed_at, '0001-01-01 00:00:00Z'), COALESCE(executed_at, '0001-01-01 00:00:00Z'), COALESCE(call_id, '')
+	COALESCE(claimed_at, '0001-01-01 00:00:00Z'), COALESCE(called_at, '0001-01-01 00:00:00Z'), COALESCE(call_id, '')
 FROM %s.lead_bookings WHERE tenant_id = $1`
 
 // judge streams all rows past the judge.
@@ -130,7 +130,7 @@ func (r *run) judge(ctx context.Context) (*Report, error) {
 		}
 		var b row
 		_, err = pgx.ForEachRow(rows, []any{
-			&b.id, &b.scheduledAt, &b.end.status, &b.end.reason, &b.key, &b.claimedAt, &b.executedAt, &b.callID,
+			&b.id, &b.scheduledAt, &b.end.status, &b.end.reason, &b.key, &b.claimedAt, &b.calledAt, &b.callID,
 		}, func() error { j.look(tenant, b); return nil })
 		if err != nil {
 			return nil, fmt.Errorf("read tenant %s's bookings: %w", tenant, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"lad.internal/followup/internal/localstack/voiceagent"
+	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -45,12 +46,13 @@ func newStory() *story {
 		if b.change == cancel {
 			r.end = cancelled
 		} else {
-			r.claimedAt, r.executedAt = r.scheduledAt, r.scheduledAt
+			r.claimedAt = r.scheduledAt
 			s.posts[r.id.String()] = 1
 		}
 		s.rows, s.tenants = append(s.rows, r), append(s.tenants, b.ref.TenantID)
 		if r.end == executed {
 			s.call(i, r.scheduledAt)
+			s.rows[i].calledAt = r.claimedAt
 		}
 		s.rows[i].key = s.key(i, r.scheduledAt)
 	}
@@ -107,57 +109,57 @@ func TestTheJudgeFindsWhatWentWrongAndNothingElse(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		doctor func(*story)
-		want   []Kind
+		want   []promise.Kind
 	}{
 		{"all is well", func(*story) {}, nil},
 		{"a call is made twice", func(s *story) {
 			i := s.first(none, executed)
 			s.call(i, s.rows[i].scheduledAt)
-		}, []Kind{CalledTwice}},
+		}, []promise.Kind{promise.CalledTwice}},
 		{"a row is gone", func(s *story) {
 			s.gone[s.first(none, rejected)] = true
-		}, []Kind{LostRow}},
+		}, []promise.Kind{LostRow}},
 		{"a row is gone whose call was made", func(s *story) {
 			s.gone[s.first(none, executed)] = true
-		}, []Kind{LostRow, Stranger}},
+		}, []promise.Kind{LostRow, Stranger}},
 		{"a row still waits", func(s *story) {
 			i := s.first(none, unknown)
 			s.rows[i].end = end{followup.Scheduled, ""}
-		}, []Kind{NotEnded}},
+		}, []promise.Kind{promise.NotEnded}},
 		{"a row still waits to be tried again", func(s *story) {
 			s.rows[s.first(none, rejected)].end = end{followup.Failed, followup.NotStarted}
-		}, []Kind{NotEnded}},
+		}, []promise.Kind{promise.NotEnded}},
 		{"a call is made after the cancel", func(s *story) {
 			i := s.first(cancel, executed)
 			s.posts[s.rows[i].id.String()] = 1
 			s.call(i, s.rows[i].scheduledAt)
-		}, []Kind{CalledAfterChange, WrongEnd}},
+		}, []promise.Kind{promise.CalledAfterChange, promise.WrongEnd}},
 		{"a claim is made after the cancel", func(s *story) {
 			i := s.first(cancel, executed)
 			s.rows[i].claimedAt = s.changes[s.rows[i].id].committed.Add(time.Second)
-		}, []Kind{CalledAfterChange}},
+		}, []promise.Kind{promise.CalledAfterChange}},
 		{"a claim is made after a cancel that came too late", func(s *story) {
 			i := s.first(cancel, executed)
 			ch := s.changes[s.rows[i].id]
 			ch.claimed = ch.committed.Add(-time.Second)
 			s.changes[s.rows[i].id] = ch
 			s.rows[i].claimedAt = ch.committed.Add(time.Millisecond)
-		}, []Kind{CalledAfterChange}},
+		}, []promise.Kind{promise.CalledAfterChange}},
 		{"a cancel came too late, which is nobody's fault", func(s *story) {
 			i := s.first(cancel, executed)
 			ch := s.changes[s.rows[i].id]
 			ch.claimed = ch.committed.Add(-time.Second)
 			s.changes[s.rows[i].id] = ch
-			s.rows[i].claimedAt, s.rows[i].end = ch.claimed, executed
+			s.rows[i].claimedAt, s.rows[i].calledAt, s.rows[i].end = ch.claimed, ch.claimed, executed
 			s.call(i, s.rows[i].scheduledAt)
 		}, nil},
 		{"a booking that was cancelled in time counts as executed", func(s *story) {
 			s.rows[s.first(cancel, executed)].end = executed
-		}, []Kind{NeverCalled, WrongEnd}},
+		}, []promise.Kind{promise.NeverCalled}},
 		{"the old time is called after the move", func(s *story) {
 			i := s.first(move, executed)
 			s.call(i, s.changes[s.rows[i].id].from)
-		}, []Kind{CalledAfterChange}},
+		}, []promise.Kind{promise.WrongTime}},
 		{"the old time was called before the move", func(s *story) {
 			i := s.first(move, executed)
 			ch := s.changes[s.rows[i].id]
@@ -167,44 +169,34 @@ func TestTheJudgeFindsWhatWentWrongAndNothingElse(t *testing.T) {
 		}, nil},
 		{"executed, but never called", func(s *story) {
 			s.uncall(s.first(none, executed))
-		}, []Kind{NeverCalled}},
+		}, []promise.Kind{promise.NeverCalled}},
 		{"executed, but the voice agent never said so", func(s *story) {
 			i := s.first(none, unknown)
-			s.rows[i].end = executed
+			s.rows[i].end, s.rows[i].calledAt = executed, s.rows[i].claimedAt
 			s.call(i, s.rows[i].scheduledAt)
-		}, []Kind{WrongEnd}},
+		}, []promise.Kind{promise.WrongEnd}},
 		{"executed for another time", func(s *story) {
 			i := s.first(none, executed)
 			s.rows[i].key = s.key(i, s.rows[i].scheduledAt.Add(time.Hour))
-		}, []Kind{WrongEnd}},
+		}, []promise.Kind{promise.WrongEnd}},
 		{"the outcome is unknown of a booking that was cancelled in time", func(s *story) {
 			i := s.first(cancel, unknown)
 			s.rows[i].end = unknown
-		}, []Kind{Unexplained, WrongEnd}},
+		}, []promise.Kind{promise.Unexplained}},
 		{"executed with another call's id", func(s *story) {
 			s.rows[s.first(none, executed)].callID = uuid.NewString()
-		}, []Kind{WrongEnd}},
+		}, []promise.Kind{promise.WrongEnd}},
 		{"refused by an agent that behaves", func(s *story) {
 			i := s.first(none, executed)
 			s.uncall(i)
 			s.rows[i].end = rejected
-		}, []Kind{WrongEnd}},
-		{"refused by an agent that has called", func(s *story) {
-			i := s.first(none, rejected)
-			s.call(i, s.rows[i].scheduledAt)
-		}, []Kind{WrongEnd}},
-		{"given up as too late", func(s *story) {
-			s.rows[s.first(none, unknown)].end = end{followup.Failed, followup.Expired}
-		}, []Kind{WrongEnd}},
-		{"cancelled by nobody", func(s *story) {
-			s.rows[s.first(none, rejected)].end = cancelled
-		}, []Kind{WrongEnd}},
+		}, []promise.Kind{promise.WrongEnd}},
 		{"an unknown outcome without a cause", func(s *story) {
 			s.rows[s.first(none, executed)].end = unknown
-		}, []Kind{Unexplained}},
+		}, []promise.Kind{promise.Unexplained}},
 		{"an unknown outcome of an agent that was never asked", func(s *story) {
 			s.posts[s.rows[s.first(none, unknown)].id.String()] = 0
-		}, []Kind{Unexplained}},
+		}, []promise.Kind{promise.Unexplained}},
 		{"an unknown outcome of a process that was killed", func(s *story) {
 			r := &s.rows[s.first(none, executed)]
 			r.end = unknown
@@ -214,35 +206,35 @@ func TestTheJudgeFindsWhatWentWrongAndNothingElse(t *testing.T) {
 		{"called before its time", func(s *story) {
 			c := s.callOf(s.first(none, executed))
 			c.At = c.At.Add(-6 * time.Second)
-		}, []Kind{WrongTime}},
+		}, []promise.Kind{promise.WrongTime}},
 		{"called for a time that it never had", func(s *story) {
 			i := s.first(none, executed)
 			s.call(i, s.rows[i].scheduledAt.Add(time.Hour))
-		}, []Kind{WrongTime}},
+		}, []promise.Kind{promise.WrongTime}},
 		{"called for another tenant", func(s *story) {
 			s.callOf(s.first(none, executed)).TenantID = uuid.NewString()
-		}, []Kind{ForeignTenant}},
+		}, []promise.Kind{promise.ForeignTenant}},
 		{"a row in another tenant's tables", func(s *story) {
 			i := s.first(none, rejected)
 			s.tenants[i] = uuid.New()
-		}, []Kind{ForeignTenant, LostRow}},
+		}, []promise.Kind{promise.ForeignTenant, LostRow}},
 		{"a row that nobody has made", func(s *story) {
 			s.rows, s.tenants = append(s.rows, row{id: uuid.New()}), append(s.tenants, s.tenants[0])
-		}, []Kind{Stranger}},
+		}, []promise.Kind{Stranger}},
 		{"a row twice", func(s *story) {
 			i := s.first(none, rejected)
 			s.rows, s.tenants = append(s.rows, s.rows[i]), append(s.tenants, s.tenants[i])
-		}, []Kind{Stranger}},
+		}, []promise.Kind{Stranger}},
 		{"a call for a booking that nobody has made", func(s *story) {
 			s.calls = append(s.calls, voiceagent.Call{BookingID: uuid.NewString()})
-		}, []Kind{Stranger}},
+		}, []promise.Kind{Stranger}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newStory()
 			c.doctor(s)
 			report := s.judge()
-			var got []Kind
+			var got []promise.Kind
 			for _, v := range report.Violations {
 				got = append(got, v.Kind)
 			}

@@ -3,6 +3,7 @@ package soak
 import (
 	"time"
 
+	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -53,26 +54,15 @@ func (r *Report) Unknown() float64 {
 // maxViolations is how many are kept: one says as much as a thousand.
 const maxViolations = 50
 
-// Kind is a promise that was broken.
-type Kind string
-
-// The kinds.
+// What can be wrong with all bookings together, besides what is with one.
 const (
-	CalledTwice       Kind = "called twice"        // more than one call with one key
-	CalledAfterChange Kind = "called after change" // a call after a committed cancel, or for a time that no longer holds
-	WrongTime         Kind = "wrong time"          // a call for a time that the booking never had, or before it
-	ForeignTenant     Kind = "foreign tenant"      // a row or a call of one tenant in another's name
-	LostRow           Kind = "lost row"            // a booking that is gone
-	Stranger          Kind = "stranger"            // a row or a call that nobody has asked for
-	NotEnded          Kind = "not ended"           // due, and still without an end
-	NeverCalled       Kind = "never called"        // executed, but not called
-	WrongEnd          Kind = "wrong end"           // an end that nothing explains
-	Unexplained       Kind = "unexplained"         // an unknown outcome that nothing explains
+	LostRow  promise.Kind = "lost row" // a booking that is gone
+	Stranger promise.Kind = "stranger" // a row or a call that nobody has asked for
 )
 
 // Violation is one booking about which a promise was broken.
 type Violation struct {
-	Kind    Kind
+	Kind    promise.Kind
 	Booking followup.Ref
 	Detail  string
 }

@@ -11,6 +11,7 @@ import (
 
 	"lad.internal/followup/internal/localstack/stack"
 	"lad.internal/followup/internal/localstack/stack/stacktest"
+	"lad.internal/followup/internal/promise"
 )
 
 // seed is a new one, or that of SOAK_SEED. A test that fails names it.
@@ -70,7 +71,7 @@ func TestASoakFindsThatAmbiguousCallsAreRepeated(t *testing.T) {
 		t.Errorf("it found nothing: %+v", *report)
 	}
 	for _, v := range report.Violations {
-		if v.Kind != WrongEnd {
+		if v.Kind != promise.WrongEnd {
 			t.Errorf("%s: %s: %s", v.Kind, v.Booking, v.Detail)
 		}
 	}
