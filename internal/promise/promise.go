@@ -61,7 +61,7 @@ func Means(ref followup.Ref, live bool, at, until time.Time) Word {
 type Attempt struct {
 	At    time.Time // zero if it is not known
 	Key   string    // "" if it is not known, or if nothing was sent
-	Words []Word    // one of these held, the newest last
+	Words []Word    // one of these held, the newest last; at least one
 }
 
 // Row is how the follow-up stood at one moment.
@@ -156,9 +156,7 @@ func (t *Trace) checkWord(a Attempt) {
 			return
 		}
 	}
-	if wrong.Kind != "" {
-		t.found = append(t.found, wrong)
-	}
+	t.found = append(t.found, wrong)
 }
 
 func (w Word) forbids(a Attempt) Violation {

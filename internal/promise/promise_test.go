@@ -101,6 +101,12 @@ func TestCheck(t *testing.T) {
 		{"a_claim_left_as_permitted", func(t *Trace) { permitted(t); t.becomes(followup.InProgress, ""); t.Ended = false }, nil},
 
 		{"in_doubt_as_permitted", func(t *Trace) { permitted(t); t.becomes(followup.Failed, followup.OutcomeUnknown) }, nil},
+		{"in_doubt_for_long", func(t *Trace) {
+			t.becomes(followup.Failed, followup.OutcomeUnknown)
+			t.Rows = append(t.Rows, *t.last())
+			asked := 0
+			t.Permits = func(Row) bool { asked++; return asked == 1 }
+		}, nil},
 		{"in_doubt_for_no_cause", func(t *Trace) { t.becomes(followup.Failed, followup.OutcomeUnknown) }, []Kind{Unexplained}},
 		{"in_doubt_without_a_claim", func(t *Trace) {
 			permitted(t)
