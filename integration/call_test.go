@@ -44,14 +44,17 @@ func TestABookingBecomesATaskAndTheTaskOneCallAtItsTime(t *testing.T) {
 			if !call.Is(*b.CallID) {
 				t.Errorf("the row has call id %s, and the call is %+v", *b.CallID, call)
 			}
-			// Its job has told by now under which id LAD's log has the call.
-			b = user.Show(t, id)
+			await(t, "its job has told under which id LAD's log has the call", func() bool {
+				b = user.Show(t, id)
+				return *b.CallID == call.CallID
+			})
+			await(t, "the task was answered", func() bool { return len(w.attempts(id)) > 0 })
 			for what, at := range map[string]time.Time{"called": call.At, "claimed": *b.ClaimedAt, "executed": *b.ExecutedAt} {
 				if at.Before(due.Add(-followup.Earliness)) {
 					t.Errorf("%s at %v, more than %v before %v", what, at, followup.Earliness, due)
 				}
 			}
-			if b.ExecutionAttempts != 1 || b.TaskRevision != 1 || *b.CallID != call.CallID || !b.ExecutedAt.Equal(*b.ClaimedAt) ||
+			if b.ExecutionAttempts != 1 || b.TaskRevision != 1 || !b.ExecutedAt.Equal(*b.ClaimedAt) ||
 				b.LastExecutionError != nil || !b.ScheduledAt.Equal(due) {
 				t.Errorf("in the end the row is %+v, and the call %+v", b, call)
 			}

@@ -39,7 +39,7 @@ func TestAnInstanceMayEndInTheMiddleOfACall(t *testing.T) {
 		}
 		b := user.Await(t, id, "executed")
 		replaced(t, pid)
-		if calls := w.expectCalls(t, id, 1, 1); *b.CallID != calls[0].CallID || b.ExecutionAttempts != 1 {
+		if calls := w.expectCalls(t, id, 1, 1); !calls[0].Is(*b.CallID) || b.ExecutionAttempts != 1 {
 			t.Errorf("the row is %+v, and the call %+v", b, calls[0])
 		}
 	})

@@ -24,6 +24,7 @@ type slowStore struct {
 	tenant uuid.UUID
 	slow   tenantdb.Concern // "": none
 	each   time.Duration
+	first  func() // what has to be before the tenant's first page: the clock is everybody's
 
 	mu    sync.Mutex
 	now   time.Time
@@ -45,6 +46,9 @@ func (s *slowStore) Concerned(ctx context.Context, tenant uuid.UUID, rules follo
 
 func (s *slowStore) Candidates(ctx context.Context, tenant uuid.UUID, c tenantdb.Concern, rules followup.Rules, after tenantdb.Cursor, limit int) ([]followup.Ref, tenantdb.Cursor, error) {
 	if tenant == s.tenant {
+		if s.first != nil && len(s.asked) == 0 {
+			s.first()
+		}
 		s.mu.Lock()
 		s.now = s.now.Add(s.each)
 		s.asked = append(s.asked, c)
@@ -94,6 +98,9 @@ func TestATenantWithABacklogIsLeftToTheNextTickAndItsConcernsTakeTurns(t *testin
 	}
 	w.Insert(functiontest.Seed{At: soon, Status: "cancelled", Task: timed})
 	other := w.Insert(functiontest.Seed{Tenant: functiontest.TenantB, At: soon})
+	s.first = func() {
+		functiontest.Eventually(t, "the other tenant has had its turn", func() bool { return w.Row(other.Ref).Task.Status == followup.Scheduled })
+	}
 	swept := h.Sweep(t.Context())
 	// Its turn is over when it has asked for its third page.
 	if swept.Skipped != 1 || swept.Broken != 0 || swept.Looked != 102 || w.Row(other.Ref).Task.Status != followup.Scheduled {
