@@ -3,6 +3,7 @@ package crash_test
 import (
 	"time"
 
+	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 )
@@ -16,7 +17,7 @@ func (r *run) check() {
 	}
 	id := r.ref.BookingID.String()
 	t := promise.Trace{
-		Ref: r.ref, Posts: r.agent.PostsRead(id), Calls: r.agent.Calls(id), Now: r.now(),
+		Ref: r.ref, Posts: r.agent.PostsRead(id), Calls: voiceagent.Seen(r.agent.Calls(id)), Now: r.now(),
 		Idempotent: r.plan.idempotent, Ended: true, Permits: r.permits,
 		Undisturbed: r.what.fault == none && r.what.rival.harmless() && !r.plan.claimLost,
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
@@ -55,7 +56,7 @@ func (r *run) word(b *booking) promise.Word {
 // trace is what is known of a booking, but for its row.
 func (r *run) trace(b *booking) promise.Trace {
 	return promise.Trace{
-		Ref: b.Ref, Attempts: b.attempts, Calls: r.agent.calls(b.BookingID.String()), Latest: b.latest, Now: r.now(),
+		Ref: b.Ref, Attempts: b.attempts, Calls: voiceagent.Seen(r.agent.calls(b.BookingID.String())), Latest: b.latest, Now: r.now(),
 		Idempotent: r.rules.AgentIdempotent, Undisturbed: !b.disturbed && !b.operated,
 		Permits: func(row promise.Row) bool {
 			switch row.Reason {

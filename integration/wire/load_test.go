@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"lad.internal/followup/internal/functiontest"
+	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
@@ -145,7 +146,7 @@ func (l *load) check(rows []followup.Booking) (r result) {
 	l.t.Helper()
 	for _, b := range rows {
 		t := promise.Trace{
-			Ref: b.Ref, Calls: l.agent.Calls(b.BookingID.String()), Ended: true,
+			Ref: b.Ref, Calls: voiceagent.Seen(l.agent.Calls(b.BookingID.String())), Ended: true,
 			Permits: func(row promise.Row) bool {
 				return row.Status == followup.Executed || row.Reason == followup.OutcomeUnknown
 			},

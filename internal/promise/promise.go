@@ -14,7 +14,6 @@ import (
 	"slices"
 	"time"
 
-	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -64,6 +63,12 @@ type Attempt struct {
 	Words []Word    // one of these held, the newest last; at least one
 }
 
+// Call is one that the voice agent has made.
+type Call struct {
+	TenantID, Key string
+	IDs           []string // by which the row may name it
+}
+
 // Row is how the follow-up stood at one moment.
 type Row struct {
 	followup.Task
@@ -74,11 +79,11 @@ type Row struct {
 // Trace is what was seen of one booking from outside.
 type Trace struct {
 	Ref      followup.Ref
-	Attempts []Attempt         // oldest first
-	Posts    int               // that the voice agent has read, if each has an attempt of its own
-	Calls    []voiceagent.Call // that the voice agent has made
-	Rows     []Row             // oldest first; at least one
-	Latest   time.Time         // the latest time that it was moved to; zero if it was not moved to a later one
+	Attempts []Attempt // oldest first
+	Posts    int       // that the voice agent has read, if each has an attempt of its own
+	Calls    []Call    // that the voice agent has made
+	Rows     []Row     // oldest first; at least one
+	Latest   time.Time // the latest time that it was moved to; zero if it was not moved to a later one
 	Now      time.Time
 
 	// Idempotent: the voice agent may be asked again with the same key.
@@ -136,7 +141,7 @@ func (t Trace) Check() []Violation {
 // Rung counts the calls that were made with a key.
 func (t Trace) Rung(key string) (n int) {
 	for _, call := range t.Calls {
-		if key != "" && call.IdempotencyKey == key {
+		if key != "" && call.Key == key {
 			n++
 		}
 	}
@@ -178,7 +183,7 @@ func (w Word) forbids(a Attempt) Violation {
 func (t *Trace) checkCalls() {
 	told := map[string]bool{}
 	for _, call := range t.Calls {
-		key := call.IdempotencyKey
+		key := call.Key
 		if call.TenantID != t.Ref.TenantID.String() {
 			t.violated(ForeignTenant, "called for tenant %s", call.TenantID)
 		}
@@ -297,7 +302,7 @@ func (t *Trace) checkEnd(r Row) {
 			}
 		}
 	}
-	if r.CallID != "" && !slices.ContainsFunc(t.Calls, func(c voiceagent.Call) bool { return c.Is(r.CallID) }) {
+	if r.CallID != "" && !slices.ContainsFunc(t.Calls, func(c Call) bool { return slices.Contains(c.IDs, r.CallID) }) {
 		t.violated(WrongEnd, "%s with the call id %q, which is none of its calls'", state(r), r.CallID)
 	}
 	if !t.Undisturbed || t.late(r) {

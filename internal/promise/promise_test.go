@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/pkg/followup"
 )
 
@@ -29,14 +28,14 @@ func story() Trace {
 	t.Rows = []Row{
 		{Word: word, Task: followup.Task{Status: followup.Scheduled, Revision: 1}},
 		{Word: word, CalledAt: noon, Task: followup.Task{
-			Status: followup.Executed, Revision: 1, Key: word.Key, ClaimedAt: noon, ExecutedAt: noon, CallID: t.Calls[0].CallID,
+			Status: followup.Executed, Revision: 1, Key: word.Key, ClaimedAt: noon, ExecutedAt: noon, CallID: t.Calls[0].IDs[0],
 		}},
 	}
 	return t
 }
 
 func (t *Trace) call(key string) {
-	t.Calls = append(t.Calls, voiceagent.Call{CallID: uuid.NewString(), TenantID: t.Ref.TenantID.String(), IdempotencyKey: key, At: noon})
+	t.Calls = append(t.Calls, Call{IDs: []string{uuid.NewString()}, TenantID: t.Ref.TenantID.String(), Key: key})
 }
 
 func (t *Trace) last() *Row { return &t.Rows[len(t.Rows)-1] }

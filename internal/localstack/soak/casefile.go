@@ -3,6 +3,7 @@ package soak
 import (
 	"time"
 
+	"lad.internal/followup/internal/localstack/voiceagent"
 	"lad.internal/followup/internal/promise"
 	"lad.internal/followup/pkg/followup"
 )
@@ -19,7 +20,8 @@ func (j *judge) trace(s spec, r row) promise.Trace {
 			words = []promise.Word{first, now}
 		}
 	}
-	t := promise.Trace{Ref: s.ref, Calls: j.calls[r.id.String()], Ended: true, Permits: func(promise.Row) bool { return j.permits(s, r) }}
+	calls := j.calls[r.id.String()]
+	t := promise.Trace{Ref: s.ref, Calls: voiceagent.Seen(calls), Ended: true, Permits: func(promise.Row) bool { return j.permits(s, r) }}
 	claimed := promise.Attempt{At: r.claimedAt, Key: now.Key, Words: []promise.Word{now}}
 	if c.change != none && r.claimedAt.Equal(c.claimed) {
 		claimed.Key, claimed.Words = first.Key, []promise.Word{first}
@@ -27,10 +29,10 @@ func (j *judge) trace(s spec, r row) promise.Trace {
 	if !r.claimedAt.IsZero() {
 		t.Attempts = append(t.Attempts, claimed)
 	}
-	for _, call := range t.Calls {
+	for _, call := range calls {
 		t.Attempts = append(t.Attempts, promise.Attempt{At: call.At, Key: call.IdempotencyKey, Words: words})
 	}
-	if len(t.Calls) == 0 && j.posts(r.id.String()) > 0 {
+	if len(calls) == 0 && j.posts(r.id.String()) > 0 {
 		t.Attempts = append(t.Attempts, promise.Attempt{Words: words}) // a request that nothing is known of
 	}
 	task := followup.Task{Status: r.end.status, Reason: r.end.reason, Key: r.key, ClaimedAt: r.claimedAt, ExecutedAt: r.calledAt}

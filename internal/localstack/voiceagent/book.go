@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"lad.internal/followup/internal/promise"
 )
 
 // Call is one call that was accepted.
@@ -34,6 +36,15 @@ func (c Call) ToNumber() string { return c.toNumber }
 // Is reports whether id is the call's: that of its job, or that of its entry in the
 // call log.
 func (c Call) Is(id string) bool { return id != "" && (id == c.JobID || id == c.CallID) }
+
+// Seen are calls as internal/promise looks at them.
+func Seen(calls []Call) []promise.Call {
+	seen := make([]promise.Call, 0, len(calls))
+	for _, c := range calls {
+		seen = append(seen, promise.Call{TenantID: c.TenantID, Key: c.IdempotencyKey, IDs: []string{c.JobID, c.CallID}})
+	}
+	return seen
+}
 
 // entry is a call and its job.
 type entry struct {
