@@ -180,8 +180,8 @@ CREATE INDEX IF NOT EXISTS followup_changed_idx ON lead_bookings (
         (CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END) AT TIME ZONE 'UTC',
         CASE WHEN isfinite(created_at) THEN (timestamp '2000-01-01' + (created_at - '2000-01-01 00:00+00')) AT TIME ZONE 'UTC' END), '9999-12-31 00:00:00+00')), id
 ) WHERE COALESCE(status::text IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false)
-    AND task_status <> 'pending' AND task_reason IS DISTINCT FROM 'outcome_unknown'
-    AND ((call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END
+    AND task_reason IS DISTINCT FROM 'outcome_unknown'
+    AND (task_status <> 'pending' AND (call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END
         OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), ''))
         OR task_reason = 'booking_cancelled');
 
@@ -337,7 +337,7 @@ WITH RECURSIVE step (tenant_id) AS (
             AND (task_status = 'in_progress' OR claimed_at IS NOT NULL AND task_reason IS NULL AND called_at IS DISTINCT FROM claimed_at)
          ORDER BY b.tenant_id LIMIT 1),
         (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
-            AND (COALESCE(status::text IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false) AND task_status <> 'pending' AND task_reason IS DISTINCT FROM 'outcome_unknown' AND ((call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), '')) OR task_reason = 'booking_cancelled'))
+            AND (COALESCE(status::text IN ('pending', 'scheduled', 'confirmed') AND is_deleted IS NOT TRUE AND isfinite(scheduled_at), false) AND task_reason IS DISTINCT FROM 'outcome_unknown' AND (task_status <> 'pending' AND (call_at_wall IS DISTINCT FROM CASE WHEN isfinite(scheduled_at) THEN timestamp '2000-01-01' + (scheduled_at - '2000-01-01 00:00+00') END OR call_at_zone IS DISTINCT FROM COALESCE(left(timezone::text, 64), '')) OR task_reason = 'booking_cancelled'))
          ORDER BY b.tenant_id LIMIT 1),
         (SELECT b.tenant_id FROM lead_bookings b WHERE b.tenant_id > step.tenant_id
             AND (call_at_rule IS NOT NULL AND (task_status IN ('pending', 'scheduled') OR task_status IS NULL OR task_reason IN ('not_started', 'unknown_timezone')))

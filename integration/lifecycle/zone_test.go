@@ -96,3 +96,19 @@ func TestZone(t *testing.T) {
 		all(w, refs, followup.Executed, "", 1)
 	})
 }
+
+// LAD cancels a booking that nobody knows when to call, revives it without an event, and
+// writes back the status that its row had before.
+func TestZone_revived(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ref := w.Insert(t, tenantdbtest.Row{ScheduledAt: w.clock.Now().Add(time.Hour), CreatedAt: w.clock.Now(), Timezone: "Mars"})
+	w.event(ref)
+	w.want(ref, followup.Failed, followup.UnknownTimezone, 0)
+	w.lad(ref, `status = 'cancelled'`)
+	w.event(ref)
+	w.want(ref, followup.Cancelled, followup.BookingCancelled, 0)
+	w.lad(ref, `status = 'scheduled', task_status = 'pending'`)
+	w.sweep()
+	w.want(ref, followup.Failed, followup.UnknownTimezone, 0)
+}

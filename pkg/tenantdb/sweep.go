@@ -106,8 +106,8 @@ ORDER BY checked_at, id LIMIT @limit`,
 	// another type was cancelled for that, and is not revived as long as it is one.
 	Changed: `SELECT rough_at, id FROM followup_bookings
 WHERE tenant_id = @tenant AND live
-	AND task_status <> 'pending' AND task_reason IS DISTINCT FROM 'outcome_unknown'
-	AND (call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone
+	AND task_reason IS DISTINCT FROM 'outcome_unknown'
+	AND (task_status <> 'pending' AND (call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone)
 		OR task_reason = 'booking_cancelled')
 	AND rough_at >= @since_roughly
 	AND (wanted_at >= @since OR task_revision > 0 OR call_at_wall IS DISTINCT FROM wall_at OR call_at_zone IS DISTINCT FROM timezone)

@@ -32,6 +32,9 @@ func (j *judge) trace(s spec, r row) promise.Trace {
 	for _, call := range calls {
 		t.Attempts = append(t.Attempts, promise.Attempt{At: call.At, Key: call.IdempotencyKey, Words: words})
 	}
+	if j.unasked(s, r) {
+		t.Calls = append(t.Calls, promise.Call{TenantID: s.ref.TenantID.String(), Key: claimed.Key, IDs: []string{r.callID}})
+	}
 	if len(calls) == 0 && j.posts(r.id.String()) > 0 {
 		t.Attempts = append(t.Attempts, promise.Attempt{Words: words}) // a request that nothing is known of
 	}
@@ -43,6 +46,12 @@ func (j *judge) trace(s spec, r row) promise.Trace {
 	return t
 }
 
+// unasked: the agent accepted the call, and the process was killed before it asked
+// whether its job could be dispatched: accepted is accepted.
+func (j *judge) unasked(s spec, r row) bool {
+	return s.agent != nil && s.agent.Kind == voiceagent.DispatchFail && r.end == executed && j.broke(r.id, r.claimedAt)
+}
+
 // permits: an outcome is unknown because the voice agent left it open, or because
 // the process that waited for it was killed. A call has the end that the agent was
 // told to give it.
@@ -50,7 +59,7 @@ func (j *judge) permits(s spec, r row) bool {
 	switch c := j.changes[r.id]; r.end {
 	case executed, rejected:
 		// It may have answered so for the time that a move has taken away.
-		return s.end == r.end || c.change == move && !c.claimed.IsZero()
+		return s.end == r.end || c.change == move && !c.claimed.IsZero() || j.unasked(s, r)
 	case unknown:
 		switch {
 		case s.end == unknown && j.posts(r.id.String()) > 0:
