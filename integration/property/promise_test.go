@@ -153,19 +153,22 @@ type stand struct {
 func (r *run) rows() []stand {
 	r.t.Helper()
 	rows, err := r.Owner.Query(context.Background(), `SELECT id::text, COALESCE(task_status::text, 'pending'), COALESCE(task_reason::text, ''),
-		task_revision, COALESCE(execution_attempts, 0)::int, claimed_at, called_at, COALESCE(call_id, ''), COALESCE(idempotency_key::text, ''), `+ladColumns+`
+		task_revision, COALESCE(execution_attempts, 0)::int, claimed_at, called_at, COALESCE(call_id, ''), COALESCE(idempotency_key::text, ''), planned_for, `+ladColumns+`
 		FROM `+tenantdbtest.SharedSchema+`.lead_bookings`)
 	r.must(err)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (s stand, err error) {
 		var id string
 		var c columns
-		var claimed, called pgtype.Timestamptz
-		err = row.Scan(append([]any{&id, &s.Status, &s.Reason, &s.Revision, &s.Attempts, &claimed, &called, &s.CallID, &s.Key}, c.scanned()...)...)
+		var claimed, called, planned pgtype.Timestamptz
+		err = row.Scan(append([]any{&id, &s.Status, &s.Reason, &s.Revision, &s.Attempts, &claimed, &called, &s.CallID, &s.Key, &planned}, c.scanned()...)...)
 		if s.of = r.find(id); err != nil || s.of == nil {
 			return s, fmt.Errorf("read row %s: %w", id, err)
 		}
 		s.ClaimedAt, s.ExecutedAt, s.CalledAt, s.Word = claimed.Time, called.Time, called.Time, r.word(s.of)
 		s.Status = meaning(s.Task, called.Time)
+		if planned.Valid { // LAD may have written over the key
+			s.Key = followup.Booking{Ref: s.of.Ref, ScheduledAt: planned.Time}.Key()
+		}
 		r.seen(s.of, c)
 		return s, nil
 	})
