@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"lad.internal/followup/pkg/followup"
+	"lad.internal/followup/pkg/tenantdb"
 	"lad.internal/followup/pkg/tenantdb/tenantdbtest"
 )
 
@@ -120,7 +122,7 @@ func TestAPausedTenantIsNotCalledAndItsCallsAreMadeAtThePaceOfTheQueueWhenItGoes
 	t.Parallel()
 	paused := followup.Pause{Tenants: []uuid.UUID{tenantdbtest.TenantA}}
 	w := newWorld(t, func(r *followup.Rules, _ *[]tenantdbtest.Option) { r.Paused = paused })
-	const bookings = 100
+	const bookings = 60
 	var refs []followup.Ref
 	for range bookings {
 		refs = append(refs, w.book(time.Minute))
@@ -153,11 +155,11 @@ func TestAPausedTenantIsNotCalledAndItsCallsAreMadeAtThePaceOfTheQueueWhenItGoes
 	}
 }
 
-// Two sweeps, the events and the executions at once, on 1,000 bookings.
+// Two sweeps, the events and the executions at once, on 300 bookings.
 func TestSweepsEventsAndExecutionsDoNotDisturbEachOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	const bookings = 1000
+	const bookings = 300
 	rows := make([]tenantdbtest.Row, bookings)
 	for i := range rows {
 		rows[i] = tenantdbtest.Row{CreatedAt: w.clock.Now(), ScheduledAt: w.clock.Now().Add(time.Duration(i%60-10) * time.Second)}
@@ -175,7 +177,11 @@ func TestSweepsEventsAndExecutionsDoNotDisturbEachOther(t *testing.T) {
 	}
 	rivals.Go(func() {
 		for _, ref := range refs {
-			if _, err := w.reconciler.Booking(ctx, ref); err != nil {
+			_, err := w.reconciler.Booking(ctx, ref)
+			for errors.Is(err, tenantdb.ErrLocked) { // its task is at it; Pub/Sub sends the event again
+				_, err = w.reconciler.Booking(ctx, ref)
+			}
+			if err != nil {
 				t.Error(err)
 			}
 		}
