@@ -139,7 +139,7 @@ func printSoak(w io.Writer, r *soak.Report) error {
 		{"SIGKILLs", fmt.Sprintf("%d of ExecuteFollowUp, %d of ScheduleFollowUp", r.Kills.Execute, r.Kills.Schedule)},
 		{"tasks", fmt.Sprintf("%d lost, %d delivered twice at once", r.Deliveries.LostTasks, r.Deliveries.DoubledTasks)},
 		{"events", fmt.Sprintf("%d lost, %d delivered twice at once", r.Deliveries.LostEvents, r.Deliveries.DoubledEvents)},
-		{"LAD", fmt.Sprintf("cancelled %d, moved %d", r.Cancelled, r.Moved)},
+		{"LAD", fmt.Sprintf("cancelled %d, moved %d; wrote %d rows back as it had read them, locked %d", r.Cancelled, r.Moved, r.Deliveries.WrittenBack, r.Deliveries.Locked)},
 		{"calls", fmt.Sprint(r.Calls)},
 	}
 	for _, end := range slices.Sorted(maps.Keys(r.Ends)) {
