@@ -38,7 +38,7 @@ and nobody is called.
   tenants        the login sees nothing of a tenant that it has not named
   queue          it exists, runs, and agrees with the settings and with the voice
                  service's limit
-  endpoint       the execute function, or Cloud Run before it, turns a stranger away, and
+  endpoint       the execute function, or Cloud Run before it, rejects unauthenticated requests, and
                  a token that nobody has signed
   clocks         this machine, the database and the endpoint agree on the time
   lad            LAD's own trigger, by which another system dials, is gone

@@ -100,7 +100,7 @@ func short(l followup.Limit) string {
 
 const unreached = "check FOLLOWUP_EXECUTION_ENDPOINT, and that this machine may reach it"
 
-// endpoint sends what a stranger would, and expects to be turned away: first without
+// endpoint sends an unauthenticated request, and expects to be rejected: first without
 // a token, then with one that nobody has signed.
 func (d *doctor) endpoint(ctx context.Context) finding {
 	if d.tasks == nil {
@@ -179,19 +179,19 @@ func (d *doctor) judgeAnswer(code int) finding {
 	switch {
 	case code == http.StatusUnauthorized && d.oidcMode == "iam":
 		return fails("take allUsers out of the service's invokers, or run the execute function with FOLLOWUP_OIDC_MODE=verify (and set it here)",
-			"a stranger reaches the function (401), so that nobody checks the tokens' signatures: FOLLOWUP_OIDC_MODE=iam needs a private service")
+			"an unauthenticated request reaches the function (401), so that nobody checks the tokens' signatures: FOLLOWUP_OIDC_MODE=iam needs a private service")
 	case code == http.StatusUnauthorized:
-		return passes("turns a stranger away (401), and a token that nobody has signed")
+		return passes("rejects unauthenticated requests (401), and a token that nobody has signed")
 	case code == http.StatusForbidden && d.oidcMode == "iam":
-		return passes("Cloud Run turns a stranger away (403), and a token that nobody has signed, as FOLLOWUP_OIDC_MODE=iam needs")
+		return passes("Cloud Run rejects unauthenticated requests (403), and a token that nobody has signed, as FOLLOWUP_OIDC_MODE=iam needs")
 	case code == http.StatusForbidden:
 		// Cloud Run answers so for a private service, and takes the signature out
 		// of the tokens that it lets through.
 		return warns("run the execute function with FOLLOWUP_OIDC_MODE=iam (and set it here), or make the service public",
-			"a stranger is turned away before the function (403): the service is private, so that FOLLOWUP_OIDC_MODE=verify would refuse every task")
+			"an unauthenticated request is rejected before the function (403): the service is private, so that FOLLOWUP_OIDC_MODE=verify would refuse every task")
 	case code >= 200 && code < 300:
 		return fails("take the endpoint off the network at once: whoever reaches it may dial. Check what FOLLOWUP_EXECUTION_ENDPOINT names",
-			"a stranger is let in (%d)", code)
+			"an unauthenticated request is let in (%d)", code)
 	case code >= 500:
 		return fails("read the execute function's log", "the endpoint is not well (%d)", code)
 	default:

@@ -111,7 +111,7 @@ func TestADoctorFindsNothingWhereAllIsWell(t *testing.T) {
 	t.Parallel()
 	d := newWard(t)
 	before := d.Checksum()
-	s := d.run("doctor").want(0, "ok    configuration", "ok    database", "2 schemas of tenants", "2 schemas up to date; LAD does without, which is allowed: column lead_notes.is_deleted (in 2 of 2)", "turns a stranger away (401)",
+	s := d.run("doctor").want(0, "ok    configuration", "ok    database", "2 schemas of tenants", "2 schemas up to date; LAD does without, which is allowed: column lead_notes.is_deleted (in 2 of 2)", "rejects unauthenticated requests (401)",
 		"tries a task again without end", "VOICE_AGENT_LIMIT 30/1m,10/5s lets a call be made every 4s, at 2 requests a call (assumed", "9 ok, 0 warn, 0 fail, 0 skip")
 	if strings.Contains(s.out.String(), "→") {
 		t.Errorf("there is something to do:\n%s", s.out.String())
@@ -271,7 +271,7 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 		}, "ok ok ok ok ok warn ok ok ok", "queue", "whatever the tasks say"},
 		"a deadline as long as the grace": {set(map[string]string{"FOLLOWUP_DISPATCH_DEADLINE": "5m"}),
 			"ok ok ok ok ok warn ok ok ok", "queue", "FOLLOWUP_DISPATCH_DEADLINE is 5m0s and FOLLOWUP_GRACE is 5m0s"},
-		"an endpoint that lets strangers in": {answers(http.StatusOK), "ok ok ok ok ok ok fail ok ok", "endpoint", "a stranger is let in (200)"},
+		"an endpoint that lets strangers in": {answers(http.StatusOK), "ok ok ok ok ok ok fail ok ok", "endpoint", "an unauthenticated request is let in (200)"},
 		"an endpoint that is not there":      {answers(http.StatusNotFound), "ok ok ok ok ok ok fail ok ok", "endpoint", "it answers 404"},
 		"an endpoint that moved":             {answers(http.StatusFound), "ok ok ok ok ok ok fail ok ok", "endpoint", "it answers 302"},
 		"an endpoint that is ill":            {answers(http.StatusBadGateway), "ok ok ok ok ok ok fail ok ok", "endpoint", "is not well (502)"},
@@ -280,9 +280,9 @@ func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
 		"a private endpoint": {answers(http.StatusForbidden), "ok ok ok ok ok ok warn ok ok", "endpoint", "the service is private"},
 		"a private endpoint that is meant": {func(d *desk) *desk {
 			return answers(http.StatusForbidden)(d.with(map[string]string{"FOLLOWUP_OIDC_MODE": "iam"}))
-		}, well, "endpoint", "Cloud Run turns a stranger away (403)"},
+		}, well, "endpoint", "Cloud Run rejects unauthenticated requests (403)"},
 		"a private endpoint that is open": {set(map[string]string{"FOLLOWUP_OIDC_MODE": "iam"}),
-			"ok ok ok ok ok ok fail ok ok", "endpoint", "a stranger reaches the function (401)"},
+			"ok ok ok ok ok ok fail ok ok", "endpoint", "an unauthenticated request reaches the function (401)"},
 		"an endpoint that cannot check tokens": {func(d *desk) *desk {
 			return d.at(func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(map[bool]int{false: http.StatusUnauthorized, true: http.StatusBadGateway}[r.Header.Get("Authorization") != ""])
